@@ -1,0 +1,44 @@
+// The target side of a snapshot: loading schemas, COPY sessions, indexes, and the swap.
+//
+// One per snapshot task; thread-safe. Destroyed without FinishSnapshot: the loading schemas are
+// dropped and the old target is untouched.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "chameleon/v1/worker.pb.h"
+#include "coordinator/config/config.h"
+
+namespace chameleon::coordinator::ingest {
+
+class CopySession {
+ public:
+  virtual ~CopySession() = default;  // without Finish: rolled back
+  virtual absl::Status Write(std::string_view lines) = 0;
+  virtual absl::Status Finish(uint64_t rows) = 0;
+};
+
+class SnapshotLoader {
+ public:
+  // Drops leftovers of an earlier attempt. `config` gives overrides, fillfactor and the target.
+  static absl::StatusOr<std::unique_ptr<SnapshotLoader>> Open(const Config& config,
+                                                              const SourceConfig& source,
+                                                              const v1::Lease& lease);
+  virtual ~SnapshotLoader() = default;
+
+  virtual absl::StatusOr<v1::PlanTablesResponse> PlanTables(const v1::PlanTablesRequest& request) = 0;
+  virtual absl::StatusOr<std::unique_ptr<CopySession>> OpenCopy(uint64_t table_id,
+                                                                uint32_t chunk) = 0;
+  // Starts building the table's keys and indexes in the background.
+  virtual absl::Status FinishTable(uint64_t table_id, uint64_t rows) = 0;
+  // Waits for the indexes, then one transaction: swap the schemas, store tables, schema versions
+  // and position, set the source to initialised. Grants follow.
+  virtual absl::Status FinishSnapshot(const v1::FinishSnapshotRequest& request) = 0;
+  // Indexes built and to build, for progress.
+  virtual std::pair<uint32_t, uint32_t> IndexProgress() const = 0;
+};
+
+}  // namespace chameleon::coordinator::ingest
