@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -117,7 +118,7 @@ struct Query {
   uint16_t error_code = 0;
   std::string_view database;   // raw bytes, UTF-8 (the server's system character set)
   std::string_view statement;  // raw bytes in client_charset
-  std::string decompressed;    // owns `statement` when the event was compressed
+  std::shared_ptr<const std::string> decompressed;  // owns `statement` of a compressed event
   std::optional<uint64_t> sql_mode;
   std::optional<uint32_t> flags2;
   std::optional<uint16_t> charset_client;  // collation ids
@@ -127,9 +128,14 @@ struct Query {
   std::optional<uint8_t> explicit_defaults_for_timestamp;
   std::optional<uint16_t> default_collation_utf8mb4;
   std::optional<std::string> time_zone;
-  std::optional<uint8_t> gtid_flags3;           // MariaDB 0x82: 2 START, 4 COMMIT, 8 ROLLBACK ALTER
+  std::optional<uint8_t> gtid_flags3;  // MariaDB 0x82: 2 START, 4 COMMIT, 8 ROLLBACK ALTER
   std::optional<uint64_t> alter_start_seqno;
+  // MariaDB 0x83, @@character_set_collations: default collation of a character set → in its place.
+  std::vector<std::pair<uint16_t, uint16_t>> character_set_collations;
 };
+
+// The server keeps the last number for itself.
+inline constexpr int64_t kGnoMax = INT64_MAX - 1;
 
 // GTID_LOG_EVENT, ANONYMOUS and TAGGED.
 struct MysqlGtid {
@@ -180,7 +186,7 @@ struct Heartbeat {
   bool position_is_64bit = false;  // V1 carries the low 32 bits only
 };
 
-// TABLE_MAP: see row_image.h.
+// TABLE_MAP and rows: see row_image.h.
 
 // Cuts events out of a stream and knows the checksum rule of the current file: the format
 // description sets it, and it holds up to and including the next file's fake ROTATE.
@@ -195,7 +201,9 @@ class EventParser {
 
   // On the wire, what was sent in @source_binlog_checksum decides whether the very first fake
   // ROTATE (before any format description) has a checksum: NONE → false, CRC32 → true.
-  void SetWireChecksum(bool first_rotate_has_checksum) { has_checksum_ = first_rotate_has_checksum; }
+  void SetWireChecksum(bool first_rotate_has_checksum) {
+    has_checksum_ = first_rotate_has_checksum;
+  }
 
   const FormatDescription& format() const { return format_; }
 
@@ -217,11 +225,12 @@ absl::StatusOr<MariadbGtidList> ParseMariadbGtidList(const Event& event);
 absl::StatusOr<uint64_t> ParseXid(const Event& event);
 absl::StatusOr<XaPrepare> ParseXaPrepare(const Event& event);
 absl::StatusOr<Incident> ParseIncident(const Event& event);
-absl::StatusOr<Heartbeat> ParseHeartbeat(const Event& event);  // 27 and 41
+absl::StatusOr<Heartbeat> ParseHeartbeat(const Event& event);        // 27 and 41
 absl::StatusOr<std::string> ParsePreviousGtids(const Event& event);  // as GtidSet text
 
 // What the reader does with an event type. Every code is either handled, benign by name, or
-// refused: nothing is skipped because it is unknown (an unknown type with kFlagIgnorable is benign).
+// refused: nothing is skipped because it is unknown (an unknown type with kFlagIgnorable is
+// benign).
 enum class Disposition { kHandled, kBenign, kRefused };
 Disposition DispositionOf(const EventHeader& header);
 
