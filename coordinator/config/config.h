@@ -55,7 +55,8 @@ struct SourceConfig {
   OnError on_error_read = OnError::kExit;
   std::string auto_maintenance = "disabled";  // PostgreSQL interval or "disabled"
   bool keep_existing_schema = false;
-  std::vector<FillFactor> fillfactor;
+  uint32_t batch_delay_ms = 50;        // longest wait of a committed row for company
+  std::vector<FillFactor> fillfactor;  // later entries win
 };
 
 struct Config {
@@ -70,6 +71,8 @@ struct Config {
   std::map<std::string, SourceConfig> sources;
   // For show_config: dotted path → value, secrets masked.
   std::vector<v1::ShowConfigResponse::Item> items;
+  // For people, one line each: a file with passwords that others can read.
+  std::vector<std::string> warnings;
 
   // NOT_FOUND with the list of what exists.
   absl::StatusOr<const SourceConfig*> Source(std::string_view source_name) const;
@@ -81,6 +84,9 @@ std::string HomeDirectory();
 // Reads HOME/configuration/NAME.yml. NOT_FOUND lists the configurations that exist;
 // INVALID_ARGUMENT holds one line per problem.
 absl::StatusOr<Config> LoadConfig(const std::string& home, const std::string& name);
+
+// The PostgreSQL connection in words, without the password: "db_replica on localhost:5432".
+std::string TargetText(const TargetConnection& target);
 
 // Creates configuration/, pid/ and logs/ and config-example.yml (never overwrites another file).
 absl::StatusOr<v1::SetConfigurationFilesResponse> SetConfigurationFiles(const std::string& home);
