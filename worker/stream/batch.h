@@ -1,0 +1,58 @@
+// A batch on its way from the reader to the uplink: net changes and where they end.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "chameleon/v1/worker.pb.h"
+#include "worker/stream/arena.h"
+#include "worker/stream/change_set.h"
+
+namespace chameleon::worker::stream {
+
+// A table that leaves the replica, and why.
+struct TableStop {
+  std::shared_ptr<TableState> table;
+  std::string reason;
+};
+
+// What has been read of a source transaction and not yet been handed on.
+struct Transaction {
+  std::vector<RowChange> changes;
+  Arena arena;                 // owns the bytes of `changes`
+  uint64_t changes_read = 0;   // also those that a savepoint undid
+  std::vector<TableStop> stops;
+
+  bool empty() const { return changes_read == 0 && stops.empty(); }
+};
+
+struct Batch {
+  Arena arena;  // owns the bytes that `changes` points to
+  ChangeSet changes;
+  uint64_t changes_read = 0;  // before netting
+  v1::Position end;           // of the last commit in it; unset while `more`
+  int64_t commit_time_us = 0;
+  bool more = false;       // the transaction goes on in the next batch
+  uint64_t commits = 0;    // source transactions that end in it
+  bool advance = false;    // moves the position although it has no changes
+  std::chrono::steady_clock::time_point opened;  // of its first change
+  std::vector<v1::LedgerEntry> ledger;
+  std::vector<TableStop> stops;
+
+  // A batch whose log lines came from the coordinator (DDL): no changes of its own.
+  std::string ready_lines;
+  uint32_t ready_rows = 0;
+  bool exclusive = false;
+  std::vector<v1::TableVersion> versions;
+};
+
+// Log lines (see docs/architecture.md) of `batch`, appended to `out`, deletes before updates before
+// inserts, table by table. Fills rows, table_ids and ledger of `header`; header.batch_id is read.
+// A row that cannot be encoded stops its table: its changes are replaced by one `stop` line.
+absl::Status EncodeBatch(Batch* batch, v1::BatchHeader* header, std::string* out);
+
+}  // namespace chameleon::worker::stream

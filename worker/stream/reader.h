@@ -1,0 +1,118 @@
+// Binary log events → committed transactions in the batch queue. The state argument:
+//
+//   A position is remembered when seen and handed on only with the commit that it follows, in the
+//   same batch as the rows before it. Rows of an open transaction sit in `tx_`; a savepoint is an
+//   index into it. What is not understood stops the stream by name; nothing is skipped unnamed.
+//
+// Runs on one thread; stream_status() may be called from any.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "chameleon/v1/worker.pb.h"
+#include "worker/binlog/event.h"
+#include "worker/binlog/row_image.h"
+#include "worker/source/event_source.h"
+#include "worker/stream/batch_queue.h"
+#include "worker/stream/log_position.h"
+#include "worker/stream/schema_follower.h"
+#include "worker/stream/table_registry.h"
+
+namespace chameleon::worker::stream {
+
+class Reader {
+ public:
+  struct Options {
+    BatchLimits limits;
+    bool by_gtid = false;  // restarts go by GTID: offsets beyond 4 GiB do not matter
+    v1::SkipEvents skip_events;
+  };
+
+  // None of the pointers is owned; all outlive the reader.
+  Reader(const Options& options, LogPosition position, TableRegistry* tables,
+         SchemaFollower* schema, BatchQueue* queue);
+
+  // Reads until the source ends (CANCELLED), fails, or an event must stop the stream.
+  absl::Status Run(source::EventSource* events);
+
+  v1::StreamStatus stream_status() const;
+
+ private:
+  enum class Group { kNone, kTransaction, kStandalone };
+
+  absl::Status Handle(const binlog::Event& event);
+  absl::Status HandleMapped(const binlog::Event& event);
+  absl::Status OnFormatDescription(const binlog::Event& event);
+  absl::Status OnRotate(const binlog::Event& event);
+  absl::Status OnHeartbeat(const binlog::Event& event);
+  absl::Status OnGtid(const binlog::Event& event);
+  absl::Status OnMariadbGtid(const binlog::Event& event);
+  absl::Status OnQuery(const binlog::Event& event);
+  absl::Status OnOtherQuery(const binlog::Query& query);
+  absl::Status OnXaPrepare(const binlog::Event& event);
+  absl::Status OnPayload(const binlog::Event& event);
+  absl::Status OnTableMap(const binlog::Event& event);
+  absl::Status OnRows(const binlog::Event& event);
+  absl::Status ReadRows(const binlog::RowsEvent& rows, const std::shared_ptr<MappedTable>& mapped);
+
+  absl::Status Commit();
+  absl::Status Rollback();
+  absl::Status Savepoint(const std::string& name);
+  absl::Status RollbackTo(const std::string& name);
+  absl::Status Spill();
+  void UndoSince(size_t first);
+  void StopTable(const std::shared_ptr<TableState>& table, const std::string& reason);
+  absl::Status AdvanceIfDue();
+  bool Skips(const TableState& table, binlog::RowKind kind) const;
+  void Ignored(const std::string& kind, uint64_t table_id);
+  std::string Where() const;
+
+  const Options options_;
+  TableRegistry* const tables_;
+  SchemaFollower* const schema_;
+  BatchQueue* const queue_;
+
+  binlog::EventParser parser_;
+  binlog::FormatDescription format_;
+  LogPosition position_;
+  binlog::EventHeader header_;  // of the current event, or of the payload around it
+  Group group_ = Group::kNone;
+
+  struct CachedMap {
+    std::string body;
+    std::shared_ptr<MappedTable> mapped;
+  };
+  absl::flat_hash_map<uint64_t, CachedMap> maps_;  // by table id
+
+  Transaction tx_;
+  bool tx_spilled_ = false;
+  bool commit_deferred_ = false;  // until the rotation: see LogPosition::AddressableByFile
+  int64_t tx_time_us_ = 0;        // commit time from the GTID; 0: not sent
+  struct SavepointMark {
+    std::string name;
+    size_t changes;
+    bool spilled;  // rows after it may be on their way already
+  };
+  std::vector<SavepointMark> savepoints_;
+  binlog::RowSlices before_, after_;
+
+  v1::Position advanced_;  // last position handed to the queue
+  std::chrono::steady_clock::time_point next_advance_;
+
+  mutable std::mutex status_mutex_;
+  v1::StreamStatus status_;  // guarded by status_mutex_; refreshed a few times a second
+  uint64_t events_ = 0, rows_ = 0;
+  bool idle_ = false;
+  void PublishStatus();
+  std::chrono::steady_clock::time_point next_publish_;
+};
+
+}  // namespace chameleon::worker::stream

@@ -1,0 +1,56 @@
+// QUERY events that are not row changes: what they mean for the replicated tables.
+//
+// A statement that concerns no replicated table never disturbs anything; one that does becomes
+// schema changes in the stream, in order; one that cannot be understood stops the tables it may
+// concern, by name. Used by the reader thread only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "chameleon/v1/worker.pb.h"
+#include "worker/binlog/event.h"
+#include "worker/stream/batch.h"
+#include "worker/stream/table_registry.h"
+
+namespace chameleon::worker::stream {
+
+class SchemaFollower {
+ public:
+  // The round trip to the coordinator.
+  using ChangeSchema = std::function<absl::StatusOr<v1::ChangeSchemaResponse>(
+      const v1::ChangeSchemaRequest& request)>;
+
+  SchemaFollower(const v1::Lease& lease, const v1::ServerInfo& server, TableRegistry* tables,
+                 ChangeSchema change_schema);
+
+  struct Action {
+    enum Kind {
+      kBenign,      // concerns no replicated table
+      kSavepoint,   // `name`
+      kRollbackTo,  // `name`
+      kBegin,
+      kCommit,
+      kRollback,
+      kStatementDml,  // refused: rows that are not in the log
+      kXa,            // refused until the rows of prepared transactions are kept
+      kChange,        // `batch` must go into the stream alone; the registry is already changed
+    };
+    Kind kind = kBenign;
+    std::string name;  // savepoint; what a benign statement was
+    std::unique_ptr<Batch> batch;
+  };
+  // `flush` is called before the coordinator is asked: everything earlier must be in the queue.
+  absl::StatusOr<Action> Follow(const binlog::Query& query, const v1::Position& position);
+
+ private:
+  const v1::Lease lease_;
+  const v1::ServerInfo server_;
+  TableRegistry* const tables_;
+  const ChangeSchema change_schema_;
+};
+
+}  // namespace chameleon::worker::stream

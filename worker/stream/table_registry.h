@@ -1,0 +1,71 @@
+// The replicated tables as of the reader's position: name → definition, plan and codecs.
+//
+// A TABLE_MAP is matched against the definition that is valid at its position, never against what
+// the server says today. Used by the reader thread; TableState is shared with the uplink thread.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "chameleon/v1/types.pb.h"
+#include "chameleon/v1/worker.pb.h"
+#include "worker/binlog/row_image.h"
+#include "worker/encode/table_codec.h"
+
+namespace chameleon::worker::stream {
+
+// One version of one table.
+struct TableState {
+  v1::TableVersion version;
+  std::unique_ptr<encode::TableCodec> reader_codec;  // reader thread: keys and checks
+  std::unique_ptr<encode::TableCodec> uplink_codec;  // uplink thread: JSON
+  std::atomic<bool> stopped = false;                 // left the replica: changes are ignored
+
+  uint64_t id() const { return version.plan().table_id(); }
+  std::string FullName() const;  // "schema.table" of the source
+};
+
+// A table as one TABLE_MAP event described it.
+struct MappedTable {
+  std::shared_ptr<TableState> table;  // null: changes are ignored by name
+  binlog::TableMap map;
+};
+
+enum class Wanted {
+  kNo,       // not in a mapped schema, or excluded by limit_tables or skip_tables
+  kKnown,    // replicated: the state is returned
+  kIgnored,  // known, but its changes are not followed (no key, stopped)
+  kUnknown,  // should be here, but nobody has told us its definition
+};
+
+class TableRegistry {
+ public:
+  TableRegistry(const v1::SourceOptions& options, bool is_mariadb);
+
+  // Replaces the version of a table, or adds it. INVALID_ARGUMENT: def and plan do not fit.
+  absl::Status Put(const v1::TableVersion& version);
+  void Remove(const v1::TableName& name);
+
+  // Is the table inside the mapped schemas and the limit and skip lists?
+  bool Covers(const std::string& schema, const std::string& table) const;
+  bool CoversSchema(const std::string& schema) const;
+  Wanted Find(const std::string& schema, const std::string& table,
+              std::shared_ptr<TableState>* state) const;
+
+  bool is_mariadb() const { return is_mariadb_; }
+  const std::map<std::pair<std::string, std::string>, std::shared_ptr<TableState>>& tables() const {
+    return tables_;
+  }
+
+ private:
+  const v1::SourceOptions options_;
+  const bool is_mariadb_;
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<TableState>> tables_;
+};
+
+}  // namespace chameleon::worker::stream

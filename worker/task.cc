@@ -1,0 +1,132 @@
+#include "worker/task.h"
+
+#include <spdlog/spdlog.h>
+
+#include <thread>
+
+#include "proto/wire/error.h"
+#include "proto/wire/position.h"
+#include "worker/snapshot/snapshot.h"
+#include "worker/source/preflight.h"
+#include "worker/stream/coordinator_link.h"
+#include "worker/stream/uplink.h"
+
+namespace chameleon::worker {
+
+Task::Task(std::shared_ptr<grpc::Channel> channel, const v1::Assignment& assignment,
+           std::function<void(const v1::Progress&)> report)
+    : channel_(std::move(channel)), assignment_(assignment), report_(std::move(report)) {}
+
+absl::Status Task::Run() {
+  const auto& lease = assignment_.lease();
+  switch (assignment_.task_case()) {
+    case v1::Assignment::kPreflight: return Preflight();
+    case v1::Assignment::kSnapshot:
+      spdlog::info("snapshot starts src={} epoch={}", lease.source(), lease.epoch());
+      return Snapshot();
+    case v1::Assignment::kReplicate:
+      spdlog::info("stream starts src={} epoch={} pos={}", lease.source(), lease.epoch(),
+                   PositionText(assignment_.replicate().start(), true));
+      return Replicate();
+    case v1::Assignment::TASK_NOT_SET: break;
+  }
+  return absl::InvalidArgumentError("an assignment without a task");
+}
+
+absl::Status Task::Preflight() {
+  auto result = source::Preflight(assignment_.connection(), assignment_.options(), true);
+  return result.status();
+}
+
+absl::Status Task::Snapshot() {
+  auto checked = source::Preflight(assignment_.connection(), assignment_.options(), true);
+  if (!checked.ok()) return checked.status();
+  for (const auto& warning : checked->warnings) {
+    spdlog::warn("{} src={}", warning, assignment_.lease().source());
+  }
+  stream::CoordinatorLink link(channel_, assignment_.lease(), report_);
+  return snapshot::RunSnapshot(assignment_, &link, &stop_);
+}
+
+absl::Status Task::Replicate() {
+  const auto& task = assignment_.replicate();
+  const auto& options = assignment_.options();
+  auto checked = source::Preflight(assignment_.connection(), options, false);
+  if (!checked.ok()) return checked.status();
+  v1::ServerInfo server;
+  auto events = source::OpenServerEvents(assignment_.connection(), options, task.start(), &server);
+  if (!events.ok()) return events.status();
+
+  const bool is_mariadb = server.kind() == v1::ServerInfo::MARIADB;
+  stream::TableRegistry tables(options, is_mariadb);
+  for (const auto& version : task.tables()) {
+    auto status = tables.Put(version);
+    if (!status.ok()) return status;
+  }
+  stream::CoordinatorLink link(channel_, assignment_.lease(), report_);
+  stream::SchemaFollower schema(assignment_.lease(), server, &tables,
+                                [&](const v1::ChangeSchemaRequest& request) {
+                                  return link.ChangeSchema(request);
+                                });
+  stream::Reader::Options reader_options;
+  if (options.replica_batch_size() > 0) reader_options.limits.rows_max = options.replica_batch_size();
+  if (task.batch_bytes_max() > 0) reader_options.limits.bytes_max = task.batch_bytes_max();
+  if (task.batch_delay_ms() > 0) {
+    reader_options.limits.delay = std::chrono::milliseconds(task.batch_delay_ms());
+  }
+  reader_options.by_gtid = options.gtid_enable() && !task.start().gtid().empty();
+  reader_options.skip_events = options.skip_events();
+  auto position = stream::LogPosition::Create(task.start(), is_mariadb);
+  if (!position.ok()) return position.status();
+  stream::BatchQueue queue(reader_options.limits);
+  stream::Reader reader(reader_options, *std::move(position), &tables, &schema, &queue);
+  stream::Uplink uplink(channel_, assignment_.lease(), task.start(), task.next_batch_id(), &queue);
+  {
+    std::lock_guard lock(mutex_);
+    events_ = events->get();
+    queue_ = &queue;
+    reader_ = &reader;
+    if (stop_) events_->Interrupt();
+  }
+  absl::Status sent;
+  std::thread uplink_thread([&] {
+    sent = uplink.Run();
+    events->get()->Interrupt();
+  });
+  const auto read = reader.Run(events->get());
+  queue.Close(/*drop=*/abandoned_);
+  uplink_thread.join();
+  {
+    std::lock_guard lock(mutex_);
+    events_ = nullptr;
+    queue_ = nullptr;
+    reader_ = nullptr;
+  }
+  // CANCELLED is how our own stop, or a failed uplink, reaches the reader.
+  if (!read.ok() && !absl::IsCancelled(read)) return read;
+  if (!sent.ok()) return sent;
+  return stop_ ? absl::OkStatus() : absl::UnavailableError("the source ended the stream");
+}
+
+void Task::Stop() {
+  stop_ = true;
+  std::lock_guard lock(mutex_);
+  if (events_ != nullptr) events_->Interrupt();
+}
+
+void Task::Abandon() {
+  abandoned_ = true;
+  Stop();
+  std::lock_guard lock(mutex_);
+  if (queue_ != nullptr) queue_->Close(/*drop=*/true);
+}
+
+std::optional<v1::StreamStatus> Task::stream_status() {
+  std::lock_guard lock(mutex_);
+  if (reader_ == nullptr) return std::nullopt;
+  auto status = reader_->stream_status();
+  *status.mutable_lease() = assignment_.lease();
+  return status;
+}
+
+}  // namespace chameleon::worker
