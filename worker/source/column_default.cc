@@ -1,0 +1,94 @@
+#include "worker/source/column_default.h"
+
+#include "worker/source/sql_text.h"
+
+namespace chameleon::worker::source {
+namespace {
+
+bool IsBinary(const v1::ColumnDef& c) {
+  return c.base_type() == v1::BINARY || c.base_type() == v1::VARBINARY ||
+         (c.base_type() >= v1::TINYBLOB && c.base_type() <= v1::LONGBLOB);
+}
+
+bool IsTemporal(const v1::ColumnDef& c) {
+  return c.base_type() == v1::TIMESTAMP || c.base_type() == v1::DATETIME;
+}
+
+bool IsNumberText(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789+-.eE") == std::string_view::npos;
+}
+
+bool IsBitText(std::string_view text) {
+  return text.size() >= 3 && text.starts_with("b'") && text.ends_with("'");
+}
+
+std::string Unquote(std::string_view quoted) {
+  std::string out;
+  for (size_t i = 1; i + 1 < quoted.size(); ++i) {
+    char c = quoted[i];
+    if (c == '\'') {
+      ++i;
+    } else if (c == '\\' && i + 2 < quoted.size()) {
+      switch (c = quoted[++i]) {
+        case '0':
+          c = '\0';
+          break;
+        case 'n':
+          c = '\n';
+          break;
+        case 'r':
+          c = '\r';
+          break;
+        case 't':
+          c = '\t';
+          break;
+        case 'Z':
+          c = '\x1a';
+          break;
+        default:
+          break;
+      }
+    }
+    out += c;
+  }
+  return out;
+}
+
+void SetLiteral(std::string value, v1::ColumnDef* column) {
+  column->set_has_default(true);
+  column->set_default_value(std::move(value));
+}
+
+void SetExpression(std::string value, v1::ColumnDef* column) {
+  SetLiteral(std::move(value), column);
+  column->set_default_is_expression(true);
+}
+
+void SetFromSqlText(const std::string& text, v1::ColumnDef* column) {
+  if (text == "NULL") return;
+  bool quoted = text.size() >= 2 && text.front() == '\'' && text.back() == '\'';
+  if (!quoted) {
+    return IsNumberText(text) || IsBitText(text) ? SetLiteral(text, column)
+                                                 : SetExpression(text, column);
+  }
+  std::string value = Unquote(text);
+  if (!IsBinary(*column)) return SetLiteral(std::move(value), column);
+  if (value.find('?') != std::string::npos) return SetExpression(text, column);
+  SetLiteral(value.empty() ? "" : QuoteText(value, "binary"), column);
+}
+
+}  // namespace
+
+void SetColumnDefault(const std::optional<std::string>& column_default, std::string_view extra,
+                      bool sql_text, v1::ColumnDef* column) {
+  if (!column_default || column->generated() != v1::GENERATED_NONE) return;
+  if (sql_text) return SetFromSqlText(*column_default, column);
+  // MySQL 5.7 and older say nothing in EXTRA for the only expression that they know.
+  bool now = IsTemporal(*column) && LowerAscii(*column_default).starts_with("current_timestamp");
+  if (now || extra.find("DEFAULT_GENERATED") != std::string_view::npos) {
+    return SetExpression(*column_default, column);
+  }
+  SetLiteral(*column_default, column);
+}
+
+}  // namespace chameleon::worker::source
