@@ -47,7 +47,7 @@ class LineWriter {
   void AppendStop(TableState* table, const std::string& reason) {
     table->stopped = true;
     out_->append(fmt::format("{}\t{}\tstop\t\\N\t\\N\t", batch_id_, table->id()));
-    encode::AppendCopyField(reason, out_);
+    encode::AppendText(reason, encode::Escape::kCopy, out_);
     out_->push_back('\n');
   }
 
@@ -80,7 +80,12 @@ void AddLosses(const TableState& table, v1::BatchHeader* header) {
 }  // namespace
 
 absl::Status EncodeBatch(Batch* batch, v1::BatchHeader* header, std::string* out) {
-  out->append(batch->ready_lines);
+  for (size_t at = 0; at < batch->ready_lines.size();) {
+    const size_t end = batch->ready_lines.find('\n', at) + 1;
+    out->append(fmt::format("{}\t", header->batch_id()));
+    out->append(batch->ready_lines, at, end - at);
+    at = end;
+  }
   uint32_t rows = batch->ready_rows;
   for (auto& entry : batch->ledger) *header->add_ledger() = std::move(entry);
   LineWriter writer(header->batch_id(), out);

@@ -43,7 +43,7 @@ struct Batch {
   std::vector<v1::LedgerEntry> ledger;
   std::vector<TableStop> stops;
 
-  // A batch whose log lines came from the coordinator (DDL): no changes of its own.
+  // DDL: log lines without their batch id, each with its newline. Such a batch has no changes.
   std::string ready_lines;
   uint32_t ready_rows = 0;
   bool exclusive = false;

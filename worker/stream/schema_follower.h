@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "chameleon/v1/worker.pb.h"
 #include "worker/binlog/event.h"
+#include "worker/ddl/statement.h"
 #include "worker/stream/batch.h"
 #include "worker/stream/table_registry.h"
 
@@ -43,10 +44,12 @@ class SchemaFollower {
     std::string name;  // savepoint; what a benign statement was
     std::unique_ptr<Batch> batch;
   };
-  // `flush` is called before the coordinator is asked: everything earlier must be in the queue.
   absl::StatusOr<Action> Follow(const binlog::Query& query, const v1::Position& position);
 
  private:
+  absl::StatusOr<Action> Change(const ddl::Statement& statement, const std::string& text,
+                                const v1::Position& position);
+
   const v1::Lease lease_;
   const v1::ServerInfo server_;
   TableRegistry* const tables_;
