@@ -1,0 +1,107 @@
+#include "tests/golden/corpus.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+
+namespace chameleon::test {
+namespace {
+
+constexpr size_t kHeaderBytes = 19;
+constexpr size_t kSizeOffset = 9;
+
+std::vector<std::string> CutEvents(const std::string& bytes, size_t at, const std::string& name) {
+  std::vector<std::string> out;
+  while (at < bytes.size()) {
+    uint32_t size = 0;
+    if (bytes.size() - at >= kHeaderBytes) std::memcpy(&size, bytes.data() + at + kSizeOffset, 4);
+    if (size < kHeaderBytes || size > bytes.size() - at) {
+      throw std::runtime_error(name + ": no whole event at " + std::to_string(at));
+    }
+    out.push_back(bytes.substr(at, size));
+    at += size;
+  }
+  return out;
+}
+
+std::string Base64(const std::string& text) {
+  const std::string alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  uint32_t bits = 0;
+  int count = 0;
+  for (char c : text) {
+    size_t digit = alphabet.find(c);
+    if (digit == std::string::npos) continue;
+    bits = bits << 6 | static_cast<uint32_t>(digit);
+    count += 6;
+    if (count >= 8) out += static_cast<char>(bits >> (count -= 8));
+  }
+  return out;
+}
+
+// Each line is padded apart, so lines are decoded apart.
+std::string BinlogStatements(const std::string& text) {
+  constexpr char kBegin[] = "BINLOG '";
+  std::string out;
+  for (size_t at = text.find(kBegin); at != std::string::npos; at = text.find(kBegin, at)) {
+    at += std::strlen(kBegin);
+    size_t end = text.find('\'', at);
+    while (at < end) {
+      size_t line = std::min(text.find('\n', at), end);
+      out += Base64(text.substr(at, line - at));
+      at = line + 1;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::filesystem::path CorpusDir() {
+  const char* named = std::getenv("CHAMELEON_CORPUS");
+  std::filesystem::path dir =
+      named != nullptr ? named : std::filesystem::path(CHAMELEON_ROOT) / "../shared/corpus";
+  return std::filesystem::is_directory(dir) ? std::filesystem::canonical(dir)
+                                            : std::filesystem::path();
+}
+
+// gzread reads plain files as they are.
+std::string ReadFile(const std::filesystem::path& path) {
+  gzFile file = gzopen(path.c_str(), "rb");
+  if (file == nullptr) throw std::runtime_error("cannot open " + path.string());
+  std::string out;
+  char buffer[1 << 16];
+  int count;
+  while ((count = gzread(file, buffer, sizeof buffer)) > 0) {
+    out.append(buffer, static_cast<size_t>(count));
+  }
+  gzclose(file);
+  if (count < 0) throw std::runtime_error("cannot read " + path.string());
+  return out;
+}
+
+std::vector<BinlogFile> CorpusBinlogs() {
+  const std::string magic =
+      "\xfe"
+      "bin";
+  const std::filesystem::path root = CorpusDir() / "binlogs";
+  std::vector<BinlogFile> out;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+    if (!entry.is_regular_file()) continue;
+    std::string name = std::filesystem::relative(entry.path(), root).string();
+    std::string bytes = ReadFile(entry.path());
+    if (bytes.starts_with(magic)) {
+      out.push_back({name, CutEvents(bytes, magic.size(), name)});
+    } else if (name.starts_with("dolt/")) {
+      out.push_back({name, CutEvents(BinlogStatements(bytes), 0, name)});
+    }
+  }
+  std::sort(out.begin(), out.end(),
+            [](const BinlogFile& a, const BinlogFile& b) { return a.name < b.name; });
+  return out;
+}
+
+}  // namespace chameleon::test
