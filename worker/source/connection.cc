@@ -382,6 +382,13 @@ absl::Status PrepareReadingSession(Connection* connection, uint32_t lock_wait_s)
         fmt::format("SET SESSION lock_wait_timeout={}", lock_wait_s)}) {
     if (auto s = connection->Exec(sql); !s.ok()) return s;
   }
+  // Limits that some servers know and set globally.
+  constexpr int kUnknownVariable = 1193;
+  for (const char* variable :
+       {"max_execution_time", "max_statement_time", "idle_transaction_timeout"}) {
+    auto s = connection->Exec(fmt::format("SET SESSION {}=0", variable));
+    if (!s.ok() && ServerErrno(s) != kUnknownVariable) return s;
+  }
   return absl::OkStatus();
 }
 

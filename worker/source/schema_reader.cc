@@ -36,9 +36,14 @@ bool HasConsistentSnapshots(std::string_view engine) {
 // Fills the tables of one schema.
 class Reader {
  public:
+  // `table`: only this one; empty: all that `filter` wants.
   Reader(Connection* connection, const v1::ServerInfo& server, std::string schema,
-         const TableFilter& filter)
-      : connection_(connection), server_(server), schema_(std::move(schema)), filter_(filter) {}
+         std::string table, const TableFilter& filter)
+      : connection_(connection),
+        server_(server),
+        schema_(std::move(schema)),
+        table_(std::move(table)),
+        filter_(filter) {}
 
   absl::Status Read(SourceSchema* out) {
     for (auto step : {&Reader::Tables, &Reader::Columns, &Reader::Indexes, &Reader::ForeignKeys}) {
@@ -55,8 +60,9 @@ class Reader {
  private:
   absl::StatusOr<Table> Query(std::string_view table, std::string_view column,
                               std::string_view order) {
-    return connection_->Query(fmt::format("SELECT * FROM information_schema.{} WHERE {}={} {}",
-                                          table, column, QuoteText(schema_), order));
+    std::string one = table_.empty() ? "" : "AND TABLE_NAME=" + QuoteText(table_);
+    return connection_->Query(fmt::format("SELECT * FROM information_schema.{} WHERE {}={} {} {}",
+                                          table, column, QuoteText(schema_), one, order));
   }
 
   // The definition being built, or nullptr when the table is not ours.
@@ -250,7 +256,7 @@ class Reader {
 
   Connection* connection_;
   const v1::ServerInfo& server_;
-  std::string schema_;
+  std::string schema_, table_;
   const TableFilter& filter_;
   std::map<std::string, v1::TableDef> tables_;
   std::vector<std::string> notes_;
@@ -270,18 +276,39 @@ absl::StatusOr<std::vector<std::string>> ReadSchemaNames(Connection* connection,
   return names;
 }
 
+namespace {
+
+// MySQL 8 and later answer with statistics up to a day old otherwise; 1193: no such variable.
+absl::Status WantFreshStatistics(Connection* connection) {
+  constexpr int kUnknownVariable = 1193;
+  auto s = connection->Exec("SET SESSION information_schema_stats_expiry=0");
+  return ServerErrno(s) == kUnknownVariable ? absl::OkStatus() : s;
+}
+
+}  // namespace
+
 absl::StatusOr<SourceSchema> ReadSchema(Connection* connection, const v1::ServerInfo& server,
                                         const std::vector<std::string>& schemas,
                                         const TableFilter& filter) {
-  // MySQL 8 and later answer with statistics up to a day old otherwise; 1193: no such variable.
-  constexpr int kUnknownVariable = 1193;
-  auto s = connection->Exec("SET SESSION information_schema_stats_expiry=0");
-  if (!s.ok() && ServerErrno(s) != kUnknownVariable) return s;
+  if (auto s = WantFreshStatistics(connection); !s.ok()) return s;
   SourceSchema result;
   for (const std::string& schema : schemas) {
-    if (auto r = Reader(connection, server, schema, filter).Read(&result); !r.ok()) return r;
+    if (auto r = Reader(connection, server, schema, "", filter).Read(&result); !r.ok()) return r;
   }
   return result;
+}
+
+absl::StatusOr<std::optional<v1::TableDef>> ReadTable(Connection* connection,
+                                                      const v1::ServerInfo& server,
+                                                      const v1::TableName& name,
+                                                      const TableFilter& filter) {
+  SourceSchema result;
+  Reader reader(connection, server, name.schema(), name.table(), filter);
+  if (auto r = reader.Read(&result); !r.ok()) return r;
+  for (v1::TableDef& def : result.tables) {
+    if (def.name().table() == name.table()) return std::move(def);
+  }
+  return std::nullopt;
 }
 
 bool SameColumns(const v1::TableDef& a, const v1::TableDef& b) {

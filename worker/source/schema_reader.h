@@ -5,6 +5,7 @@
 // with the two that implicit system versioning hides: the order of a row image (facts 5.3).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,12 @@ struct SourceSchema {
 absl::StatusOr<SourceSchema> ReadSchema(Connection* connection, const v1::ServerInfo& server,
                                         const std::vector<std::string>& schemas,
                                         const TableFilter& filter);
+
+// One table; nullopt: there is none that `filter` wants.
+absl::StatusOr<std::optional<v1::TableDef>> ReadTable(Connection* connection,
+                                                      const v1::ServerInfo& server,
+                                                      const v1::TableName& name,
+                                                      const TableFilter& filter);
 
 // The mapped schemas that exist, as the server spells them.
 absl::StatusOr<std::vector<std::string>> ReadSchemaNames(Connection* connection,

@@ -25,6 +25,10 @@ class TableFilter {
   void RestrictTo(const Names& names) {
     for (const v1::TableName& name : names) only_[Key(name.schema())].insert(Key(name.table()));
   }
+  void RestrictOnly(const v1::TableName& name) {
+    only_.clear();
+    only_[Key(name.schema())].insert(Key(name.table()));
+  }
 
  private:
   using Names = std::map<std::string, std::set<std::string>>;
