@@ -1,0 +1,192 @@
+// The product from the command line against real servers. One assertion matters: after any
+// workload the source equals the target, row by row, and meanwhile no reader saw a broken sum.
+#include "tests/support/replica.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/both_servers.h"
+#include "tests/support/corpus.h"
+
+namespace chameleon::test {
+namespace {
+
+using ::testing::Gt;
+
+class ReplicaTest : public BothServers {
+ protected:
+  void SetUp() override {
+    BothServers::SetUp();
+    if (IsSkipped()) return;
+    postgres_.Start();
+    replica_ = std::make_unique<Replica>(&postgres_);
+  }
+
+  std::unique_ptr<SourceServer> StartShop(SourceKind kind, SourceOptions options = {}) {
+    auto server = StartSource(kind, std::move(options));
+    server->LoadFile(CHAMELEON_SOURCE_DIR "/tests/support/shop.sql");
+    return server;
+  }
+
+  WorkloadOptions Options() const { return {.seed = Seed()}; }
+
+  PostgresServer postgres_;
+  std::unique_ptr<SourceServer> source_;
+  std::unique_ptr<SourceServer> other_source_;
+  std::unique_ptr<Replica> replica_;  // ends before the servers
+};
+
+void Pause(int seconds) { std::this_thread::sleep_for(std::chrono::seconds(seconds)); }
+
+TEST_P(ReplicaTest, SnapshotUnderLoadThenMixedChangesWithAStopBetween) {
+  source_ = StartShop(GetParam());
+  replica_->AddSource(
+      {.name = "shop", .server = source_.get(), .schema_mappings = {{"shop", "sc"}}});
+  Workload workload(source_->Address(), "shop", Options());
+  workload.Prepare();
+  replica_->Setup();
+  InvariantReader reader(replica_->target(), workload.SumQuery("sc"), Workload::ExpectedSum());
+  workload.Start();
+  Pause(1);
+  replica_->Init("shop");
+  replica_->Start("shop");
+  int seconds = TestSeconds(60);
+  Pause(seconds / 3);
+  replica_->Stop("shop");
+  Pause(2);
+  replica_->Start("shop");
+  Pause(seconds - seconds / 3);
+  workload.Stop();
+  EXPECT_EQ(replica_->Differences("shop"), "");
+  std::string violation;
+  EXPECT_THAT(reader.Stop(&violation), Gt(100u));
+  EXPECT_EQ(violation, "");
+  EXPECT_THAT(workload.transactions(), Gt(100u));
+}
+
+TEST_P(ReplicaTest, CopyModeFile) {
+  source_ = StartShop(GetParam());
+  replica_->AddSource({.name = "shop",
+                       .server = source_.get(),
+                       .schema_mappings = {{"shop", "shop"}},
+                       .settings = {{"copy_mode", "'file'"}}});
+  Workload workload(source_->Address(), "shop", Options());
+  workload.Prepare();
+  replica_->Setup();
+  replica_->Init("shop");
+  Equality snapshot = CompareSchemas(source_->Address(), "shop", replica_->target(), "shop");
+  EXPECT_EQ(snapshot.differences, "");
+  EXPECT_THAT(snapshot.rows, Gt(200000u));
+  EXPECT_TRUE(std::filesystem::is_empty(replica_->home() / "out")) << "spool files are left";
+  replica_->Start("shop");
+  EXPECT_EQ(replica_->Differences("shop"), "");
+}
+
+TEST_P(ReplicaTest, FollowsByGtid) {
+  SourceOptions options;
+  if (GetParam() == SourceKind::kMysql) {
+    options.args = {"--gtid-mode=ON", "--enforce-gtid-consistency=ON"};
+  }
+  source_ = StartShop(GetParam(), options);
+  replica_->AddSource({.name = "shop",
+                       .server = source_.get(),
+                       .schema_mappings = {{"shop", "shop"}},
+                       .settings = {{"gtid_enable", "true"}}});
+  Workload workload(source_->Address(), "shop", {.seed = Seed(), .bulk_rows = 20000});
+  workload.Prepare();
+  replica_->Setup();
+  replica_->Init("shop");
+  replica_->Start("shop");
+  workload.Start();
+  Pause(TestSeconds(6) / 2);
+  source_->Connect().Exec("FLUSH BINARY LOGS");
+  replica_->Stop("shop");
+  replica_->Start("shop");
+  Pause(TestSeconds(6) / 2);
+  workload.Stop();
+  EXPECT_EQ(replica_->Differences("shop"), "");
+}
+
+// init_replica again, on a running system that has already a copy.
+TEST_P(ReplicaTest, SecondInitReplacesTheFirst) {
+  source_ = StartShop(GetParam());
+  replica_->AddSource(
+      {.name = "shop", .server = source_.get(), .schema_mappings = {{"shop", "shop"}}});
+  Workload workload(source_->Address(), "shop", {.seed = Seed(), .bulk_rows = 0});
+  workload.Prepare();
+  replica_->Setup();
+  replica_->Init("shop");
+  replica_->Start("shop");
+  workload.RunFor(std::chrono::seconds(2));
+  replica_->Stop("shop");
+  Pg(replica_->target()).Exec("UPDATE shop.w_slots SET hits = hits + 7; DELETE FROM shop.reviews");
+  InvariantReader reader(replica_->target(), workload.SumQuery("shop"), Workload::ExpectedSum());
+  workload.Start();
+  replica_->Init("shop");
+  replica_->Start("shop");
+  workload.Stop();
+  EXPECT_EQ(replica_->Differences("shop"), "");
+  std::string violation;
+  EXPECT_THAT(reader.Stop(&violation), Gt(0u));
+  EXPECT_EQ(violation, "");
+}
+
+TEST_P(ReplicaTest, TwoSourcesIntoOneTarget) {
+  source_ = StartShop(GetParam());
+  other_source_ = StartShop(Other(GetParam()));
+  replica_->AddSource(
+      {.name = "one", .server = source_.get(), .schema_mappings = {{"shop", "s1"}}});
+  replica_->AddSource(
+      {.name = "two", .server = other_source_.get(), .schema_mappings = {{"shop", "s2"}}});
+  Workload one(source_->Address(), "shop", {.seed = Seed()});
+  Workload two(other_source_->Address(), "shop", {.seed = Seed() + 1});
+  one.Prepare();
+  two.Prepare();
+  replica_->Setup();
+  InvariantReader reader(replica_->target(), two.SumQuery("s2"), Workload::ExpectedSum());
+  one.Start();
+  two.Start();
+  replica_->Init("one");
+  replica_->Start("one");
+  replica_->Init("two");
+  replica_->Start("two");
+  Pause(TestSeconds(15));
+  one.Stop();
+  two.Stop();
+  EXPECT_EQ(replica_->Differences("one"), "");
+  EXPECT_EQ(replica_->Differences("two"), "");
+  std::string violation;
+  EXPECT_THAT(reader.Stop(&violation), Gt(100u));
+  EXPECT_EQ(violation, "");
+}
+
+TEST_P(ReplicaTest, SakilaAndChinookInOneSource) {
+  auto corpus = CorpusDir();
+  if (!corpus) GTEST_SKIP() << "the corpus is not there (set CHAMELEON_CORPUS)";
+  source_ = StartSource(GetParam());
+  source_->LoadFile(*corpus / "data/sakila/sakila-schema.sql");
+  source_->LoadFile(*corpus / "data/sakila/sakila-data.sql");
+  source_->LoadFile(*corpus / "data/chinook/Chinook_MySql.sql");
+  replica_->AddSource({.name = "media",
+                       .server = source_.get(),
+                       .schema_mappings = {{"Chinook", "chinook"}, {"sakila", "sakila"}}});
+  Workload chinook(source_->Address(), "Chinook", Options());
+  Workload sakila(source_->Address(), "sakila", {.seed = Seed() + 1, .own_tables = false});
+  chinook.Prepare();
+  replica_->Setup();
+  chinook.Start();
+  sakila.Start();
+  Pause(1);
+  replica_->Init("media");
+  replica_->Start("media");
+  Pause(TestSeconds(15));
+  chinook.Stop();
+  sakila.Stop();
+  EXPECT_EQ(replica_->Differences("media"), "");
+}
+
+ON_BOTH_SERVERS(ReplicaTest)
+
+}  // namespace
+}  // namespace chameleon::test

@@ -1,0 +1,208 @@
+#include "tests/support/replica.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <thread>
+
+namespace chameleon::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMyServerIdBase = 100;
+
+// Processes whose environment has CHAMELEON_HOME=home, with the name of their program.
+std::vector<std::pair<pid_t, std::string>> ProcessesOf(const fs::path& home) {
+  std::vector<std::pair<pid_t, std::string>> found;
+  std::string wanted = "CHAMELEON_HOME=" + home.string();
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator("/proc", error)) {
+    std::string name = entry.path().filename();
+    if (!std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+      continue;
+    }
+    pid_t pid = std::stoi(name);
+    if (pid == getpid()) continue;
+    std::string environment = '\0' + ReadFile(entry.path() / "environ");
+    if (environment.find('\0' + wanted + '\0') == std::string::npos) continue;
+    fs::path program = fs::read_symlink(entry.path() / "exe", error);
+    if (!error) found.emplace_back(pid, program.filename());
+  }
+  return found;
+}
+
+}  // namespace
+
+std::string ProgramPath(const std::string& name) {
+  const char* given = std::getenv("CHAMELEON_BIN");
+  fs::path path = fs::path(given != nullptr ? given : CHAMELEON_BIN_DIR) / name;
+  if (!fs::exists(path)) throw std::runtime_error(fmt::format("no program {}", path.string()));
+  return path;
+}
+
+Replica::Replica(PostgresServer* postgres, std::string database)
+    : postgres_(postgres), database_(std::move(database)), home_("cham-home") {
+  if (postgres_->Connect()
+          .Query("SELECT 1 FROM pg_database WHERE datname = " + PgLiteral(database_))
+          .empty()) {
+    postgres_->CreateDatabase(database_);
+  }
+}
+
+Replica::~Replica() {
+  for (int signal : {SIGTERM, SIGKILL}) {
+    for (int i = 0; i < 100; ++i) {
+      auto left = ProcessesOf(home());
+      if (left.empty()) return;
+      if (i == 0) {
+        for (auto& [pid, program] : left) kill(pid, signal);
+      }
+      std::this_thread::sleep_for(Millis(50));
+    }
+  }
+}
+
+void Replica::AddSource(ReplicaSource source) { sources_.push_back(std::move(source)); }
+
+const ReplicaSource& Replica::Find(const std::string& source) const {
+  for (const auto& candidate : sources_) {
+    if (candidate.name == source) return candidate;
+  }
+  throw std::runtime_error("no source " + source);
+}
+
+void Replica::WriteConfiguration() {
+  std::string text = fmt::format(
+      "pid_dir: '{0}/pid/'\nlog_dir: '{0}/logs/'\nlog_dest: file\nlog_level: info\n"
+      "log_days_keep: 10\nrollbar_key: ''\nrollbar_env: ''\n\n"
+      "type_override:\n  \"tinyint(1)\":\n    override_to: boolean\n    override_tables:\n"
+      "      - \"*\"\n\n"
+      "pg_conn:\n  host: \"127.0.0.1\"\n  port: \"{1}\"\n  user: \"postgres\"\n"
+      "  password: \"unused\"\n  database: \"{2}\"\n  charset: \"utf8\"\n\nsources:\n",
+      home().string(), postgres_->port(), database_);
+  int server_id = kMyServerIdBase;
+  for (const auto& source : sources_) {
+    text += fmt::format(
+        "  {}:\n    db_conn:\n      host: \"127.0.0.1\"\n      port: \"{}\"\n      user: \"repl\"\n"
+        "      password: \"repl\"\n      charset: 'utf8'\n      connect_timeout: 10\n"
+        "    schema_mappings:\n",
+        source.name, source.server->port());
+    for (const auto& [from, to] : source.schema_mappings) {
+      text += fmt::format("      {}: {}\n", from, to);
+    }
+    std::map<std::string, std::string> settings = {{"limit_tables", ""},
+                                                   {"skip_tables", ""},
+                                                   {"grant_select_to", ""},
+                                                   {"lock_timeout", "\"120s\""},
+                                                   {"my_server_id", std::to_string(++server_id)},
+                                                   {"replica_batch_size", "10000"},
+                                                   {"replay_max_rows", "10000"},
+                                                   {"batch_retention", "'1 day'"},
+                                                   {"copy_max_memory", "\"100M\""},
+                                                   {"copy_mode", "'direct'"},
+                                                   {"out_dir", (home() / "out").string()},
+                                                   {"sleep_loop", "1"},
+                                                   {"on_error_replay", "continue"},
+                                                   {"on_error_read", "continue"},
+                                                   {"auto_maintenance", "\"disabled\""},
+                                                   {"gtid_enable", "false"},
+                                                   {"type", "mysql"}};
+    for (const auto& [key, value] : source.settings) settings[key] = value;
+    for (const auto& [key, value] : settings) text += fmt::format("    {}: {}\n", key, value);
+  }
+  fs::create_directories(home() / "out");
+  WriteFile(home() / "configuration" / "test.yml", text);
+}
+
+RunResult Replica::Ctl(std::vector<std::string> arguments, Millis timeout) {
+  Spawn spawn{.argv = {ProgramPath("chamctl")},
+              .env = {"CHAMELEON_HOME=" + home().string(), "CHAMELEON_ALLOW_ROOT=1"}};
+  spawn.argv.insert(spawn.argv.end(), arguments.begin(), arguments.end());
+  if (arguments.empty() || arguments[0] != "set_configuration_files") {
+    spawn.argv.insert(spawn.argv.end(), {"--config", "test"});
+  }
+  return RunProgram(spawn, timeout);
+}
+
+std::string Replica::MustCtl(std::vector<std::string> arguments) {
+  RunResult result = Ctl(arguments);
+  if (result.exit_code != 0) {
+    throw std::runtime_error(fmt::format("chamctl {}: exit {}\n{}{}\n{}", arguments[0],
+                                         result.exit_code, result.out, result.err, Logs()));
+  }
+  return result.out;
+}
+
+void Replica::Setup() {
+  MustCtl({"set_configuration_files"});
+  WriteConfiguration();
+  MustCtl({"create_replica_schema"});
+  for (const auto& source : sources_) MustCtl({"add_source", "--source", source.name});
+}
+
+void Replica::Init(const std::string& source) { MustCtl({"init_replica", "--source", source}); }
+void Replica::Start(const std::string& source) { MustCtl({"start_replica", "--source", source}); }
+void Replica::Stop(const std::string& source) { MustCtl({"stop_replica", "--source", source}); }
+
+void Replica::WaitCaughtUp(const std::string& name, Millis timeout) {
+  const ReplicaSource& source = Find(name);
+  const auto& [from, to] = *source.schema_mappings.begin();
+  std::string marker = std::to_string(++marker_);
+  source.server->Connect(from).Exec("UPDATE w_marker SET n = " + marker);
+  std::string query = fmt::format("SELECT n FROM {}.w_marker", PgName(to));
+  auto end = std::chrono::steady_clock::now() + timeout;
+  std::string seen;
+  while (true) {
+    try {
+      Pg pg(target());
+      while (seen != marker && std::chrono::steady_clock::now() < end) {
+        seen = pg.One(query);
+        if (seen != marker) std::this_thread::sleep_for(Millis(20));
+      }
+    } catch (const PgError& error) {
+      seen = error.what();
+    }
+    if (seen == marker) return;
+    if (std::chrono::steady_clock::now() >= end) break;
+    std::this_thread::sleep_for(Millis(100));
+  }
+  throw std::runtime_error(fmt::format(
+      "source {} did not catch up in {} s: marker {} instead of {}\n{}\n{}", name,
+      timeout.count() / 1000, seen, marker, Ctl({"show_status", "--source", name}).out, Logs()));
+}
+
+std::string Replica::Differences(const std::string& name, Millis timeout) {
+  WaitCaughtUp(name, timeout);
+  const ReplicaSource& source = Find(name);
+  std::string differences;
+  for (const auto& [from, to] : source.schema_mappings) {
+    differences += CompareSchemas(source.server->Address(), from, target(), to).differences;
+  }
+  if (!differences.empty()) {
+    differences += Ctl({"show_status", "--source", name}).out + Ctl({"show_errors"}).out + Logs();
+  }
+  return differences;
+}
+
+std::vector<pid_t> Replica::Pids(const std::string& program) const {
+  std::vector<pid_t> pids;
+  for (auto& [pid, name] : ProcessesOf(home())) {
+    if (name == program) pids.push_back(pid);
+  }
+  return pids;
+}
+
+std::string Replica::Logs(int lines) const {
+  std::string text;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(home() / "logs", error)) {
+    text += fmt::format("---- {}\n{}", entry.path().filename().string(), Tail(entry.path(), lines));
+  }
+  return text;
+}
+
+}  // namespace chameleon::test
