@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2086
 # The one list of Debian packages, for demo.sh and test.sh. Source it, then call install_packages
 # with the groups that are needed.
 
@@ -8,8 +9,10 @@ packages_build="g++ cmake ninja-build pkg-config ccache mold
   zlib1g-dev libzstd-dev libicu-dev"
 # To run it against private servers. Only the servers themselves: no service, no configuration.
 packages_servers="mariadb-server-core mariadb-client-core postgresql"
-# To build the tests.
-packages_tests="libgtest-dev libgmock-dev nlohmann-json3-dev clang libclang-rt-dev"
+# To build the tests, and the tools that demo.sh takes from them.
+packages_tests="libgtest-dev libgmock-dev nlohmann-json3-dev"
+# libFuzzer.
+packages_fuzz="clang libclang-rt-dev"
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then

@@ -1,0 +1,19 @@
+#!/bin/bash
+# Installs what is missing, builds release, runs all tests, and closes with ctest's summary.
+# Arguments go to ctest: ./test.sh -L unit
+#
+#   CHAMELEON_WITHOUT_MYSQL=1   do without MySQL 9.7 when it cannot be downloaded
+#   CHAMELEON_TEST_SECONDS=10   load for the long integration tests (60)
+#   CHAMELEON_SEED=N            repeat a failed run's random choices
+#   CHAMELEON_CACHE=DIRECTORY   where downloads and server templates are kept (~/.cache/chameleon)
+set -euo pipefail
+cd "$(dirname "$0")"
+. tests/support/packages.sh
+
+install_packages "$packages_build $packages_servers $packages_tests $packages_fuzz"
+if [ "${CHAMELEON_WITHOUT_MYSQL:-}" != 1 ]; then
+  tests/support/fetch_mysql.sh
+fi
+cmake --preset release
+cmake --build --preset release
+exec ctest --test-dir build/release --output-on-failure --no-tests=error "$@"
