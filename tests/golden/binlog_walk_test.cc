@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <regex>
+#include <set>
 #include <sstream>
 
 #include "proto/wire/error.h"
@@ -44,11 +44,12 @@ std::map<std::string, Expected> ReadmeTable() {
 }
 
 // "A:1 B:2", sorted, with our names where the README has its own.
-std::string Canonical(std::string events) {
-  events = std::regex_replace(events, std::regex("MA_"), "MARIADB_");
+std::string Canonical(const std::string& events) {
   std::istringstream in(events);
   std::set<std::string> parts;
-  for (std::string part; in >> part;) parts.insert(part);
+  for (std::string part; in >> part;) {
+    parts.insert(part.starts_with("MA_") ? "MARIADB_" + part.substr(3) : part);
+  }
   std::string out;
   for (const std::string& part : parts) out += part + " ";
   return out;

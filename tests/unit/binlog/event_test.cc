@@ -102,7 +102,8 @@ TEST(EventParser, ChecksumIsAPropertyOfTheFile) {
 TEST(EventParser, WireChecksumOfTheFirstRotate) {
   EventParser parser;
   parser.SetWireChecksum(true);
-  auto event = parser.Parse(RawEvent(EventType::kRotate, Little(4, 8) + "b.1", true));
+  std::string raw = RawEvent(EventType::kRotate, Little(4, 8) + "b.1", true);
+  auto event = parser.Parse(raw);
   ASSERT_TRUE(event.ok());
   EXPECT_EQ(ParseRotate(*event)->file.size(), 3u);
 }

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <deque>
+
 #include "proto/wire/error.h"
 #include "tests/unit/binlog/event_bytes.h"
 #include "worker/binlog/event.h"
@@ -17,8 +19,10 @@ std::string Body(const std::string& vars, std::string_view database, std::string
          Little(vars.size(), 2) + vars + std::string(database) + '\0' + std::string(text);
 }
 
+// Keeps the bytes: the result points into them.
 absl::StatusOr<Query> Parse(const std::string& body) {
-  return ParseQuery(EventOf(EventType::kQuery, body));
+  static std::deque<std::string> kept;
+  return ParseQuery(EventOf(EventType::kQuery, kept.emplace_back(body)));
 }
 
 TEST(Query, Mysql8Variables) {
