@@ -49,8 +49,8 @@ int Serve(const Arguments& arguments) {
   grpc::ChannelArguments channel_arguments;
   channel_arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
   channel_arguments.SetMaxSendMessageSize(kMessageBytesMax);
-  auto channel = grpc::CreateCustomChannel(
-      arguments.coordinator, grpc::InsecureChannelCredentials(), channel_arguments);
+  auto channel = grpc::CreateCustomChannel(arguments.coordinator,
+                                           grpc::InsecureChannelCredentials(), channel_arguments);
 
   std::mutex mutex;
   chameleon::worker::Session* current = nullptr;

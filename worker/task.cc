@@ -20,7 +20,8 @@ Task::Task(std::shared_ptr<grpc::Channel> channel, const v1::Assignment& assignm
 absl::Status Task::Run() {
   const auto& lease = assignment_.lease();
   switch (assignment_.task_case()) {
-    case v1::Assignment::kPreflight: return Preflight();
+    case v1::Assignment::kPreflight:
+      return Preflight();
     case v1::Assignment::kSnapshot:
       spdlog::info("snapshot starts src={} epoch={}", lease.source(), lease.epoch());
       return Snapshot();
@@ -28,7 +29,8 @@ absl::Status Task::Run() {
       spdlog::info("stream starts src={} epoch={} pos={}", lease.source(), lease.epoch(),
                    PositionText(assignment_.replicate().start(), true));
       return Replicate();
-    case v1::Assignment::TASK_NOT_SET: break;
+    case v1::Assignment::TASK_NOT_SET:
+      break;
   }
   return absl::InvalidArgumentError("an assignment without a task");
 }
@@ -64,12 +66,12 @@ absl::Status Task::Replicate() {
     if (!status.ok()) return status;
   }
   stream::CoordinatorLink link(channel_, assignment_.lease(), report_);
-  stream::SchemaFollower schema(assignment_.lease(), server, &tables,
-                                [&](const v1::ChangeSchemaRequest& request) {
-                                  return link.ChangeSchema(request);
-                                });
+  stream::SchemaFollower schema(
+      assignment_.lease(), server, &tables,
+      [&](const v1::ChangeSchemaRequest& request) { return link.ChangeSchema(request); });
   stream::Reader::Options reader_options;
-  if (options.replica_batch_size() > 0) reader_options.limits.rows_max = options.replica_batch_size();
+  if (options.replica_batch_size() > 0)
+    reader_options.limits.rows_max = options.replica_batch_size();
   if (task.batch_bytes_max() > 0) reader_options.limits.bytes_max = task.batch_bytes_max();
   if (task.batch_delay_ms() > 0) {
     reader_options.limits.delay = std::chrono::milliseconds(task.batch_delay_ms());

@@ -1,9 +1,9 @@
 #include "proto/process/logging.h"
 
+#include <fmt/format.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/daily_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -65,11 +65,16 @@ std::shared_ptr<TapSink> Taps() {
 spdlog::level::level_enum g_configured = spdlog::level::info;
 
 bool ParseLevel(const std::string& text, spdlog::level::level_enum* level) {
-  if (text == "debug") *level = spdlog::level::debug;
-  else if (text == "info") *level = spdlog::level::info;
-  else if (text == "warning" || text == "warn") *level = spdlog::level::warn;
-  else if (text == "error") *level = spdlog::level::err;
-  else return false;
+  if (text == "debug")
+    *level = spdlog::level::debug;
+  else if (text == "info")
+    *level = spdlog::level::info;
+  else if (text == "warning" || text == "warn")
+    *level = spdlog::level::warn;
+  else if (text == "error")
+    *level = spdlog::level::err;
+  else
+    return false;
   return true;
 }
 
@@ -92,15 +97,15 @@ absl::Status InitLogging(const LogOptions& options) {
     try {
       std::filesystem::create_directories(options.directory);
       main = std::make_shared<spdlog::sinks::daily_file_sink_mt>(
-          options.directory + "/" + options.name + ".log", 0, 0, false,
-          options.days_keep);
+          options.directory + "/" + options.name + ".log", 0, 0, false, options.days_keep);
     } catch (const std::exception& e) {
       return absl::PermissionDeniedError(
           fmt::format("cannot write logs in {}: {}", options.directory, e.what()));
     }
   }
   main->set_level(g_configured);
-  auto logger = std::make_shared<spdlog::logger>("chameleon", spdlog::sinks_init_list{main, Taps()});
+  auto logger =
+      std::make_shared<spdlog::logger>("chameleon", spdlog::sinks_init_list{main, Taps()});
   logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %-7l %v");
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(logger);

@@ -25,7 +25,8 @@ absl::Status InitLogging(const LogOptions& options);
 
 // Calls `sink(time_us, level, text)` for each line at `level` or above until the returned handle is
 // passed to RemoveLogTap. The sink must not block and must not log.
-using LogSink = std::function<void(int64_t time_us, const std::string& level, const std::string& text)>;
+using LogSink =
+    std::function<void(int64_t time_us, const std::string& level, const std::string& text)>;
 uint64_t AddLogTap(const std::string& level, LogSink sink);
 void RemoveLogTap(uint64_t handle);
 

@@ -35,8 +35,8 @@ class LineWriter {
       status = table.table->uplink_codec->AppendJson(
           map, slices_, is_delete ? Columns::kKeyColumns : Columns::kAllColumns, out_);
       if (!status.ok()) {
-        return WithContext(status, fmt::format("row {}", table.table->uplink_codec->KeyText(
-                                                             map, slices_)));
+        return WithContext(status,
+                           fmt::format("row {}", table.table->uplink_codec->KeyText(map, slices_)));
       }
       out_->append(is_delete ? "\t\\N\t\\N\n" : "\t\\N\n");
       ++*rows;

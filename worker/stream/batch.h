@@ -23,8 +23,8 @@ struct TableStop {
 // What has been read of a source transaction and not yet been handed on.
 struct Transaction {
   std::vector<RowChange> changes;
-  Arena arena;                 // owns the bytes of `changes`
-  uint64_t changes_read = 0;   // also those that a savepoint undid
+  Arena arena;                // owns the bytes of `changes`
+  uint64_t changes_read = 0;  // also those that a savepoint undid
   std::vector<TableStop> stops;
 
   bool empty() const { return changes_read == 0 && stops.empty(); }
@@ -36,9 +36,9 @@ struct Batch {
   uint64_t changes_read = 0;  // before netting
   v1::Position end;           // of the last commit in it; unset while `more`
   int64_t commit_time_us = 0;
-  bool more = false;       // the transaction goes on in the next batch
-  uint64_t commits = 0;    // source transactions that end in it
-  bool advance = false;    // moves the position although it has no changes
+  bool more = false;                             // the transaction goes on in the next batch
+  uint64_t commits = 0;                          // source transactions that end in it
+  bool advance = false;                          // moves the position although it has no changes
   std::chrono::steady_clock::time_point opened;  // of its first change
   std::vector<v1::LedgerEntry> ledger;
   std::vector<TableStop> stops;

@@ -16,8 +16,8 @@
 namespace chameleon::worker::stream {
 
 struct BatchLimits {
-  uint64_t rows_max = 10'000;    // changes read, before netting
-  uint64_t bytes_max = 8 << 20;  // raw images
+  uint64_t rows_max = 10'000;           // changes read, before netting
+  uint64_t bytes_max = 8 << 20;         // raw images
   std::chrono::milliseconds delay{20};  // how long a commit waits for company
 };
 

@@ -11,19 +11,26 @@ using binlog::RowKind;
 
 const char* Name(RowKind kind) {
   switch (kind) {
-    case RowKind::kInsert: return "insert";
-    case RowKind::kUpdate: return "update";
-    case RowKind::kDelete: return "delete";
+    case RowKind::kInsert:
+      return "insert";
+    case RowKind::kUpdate:
+      return "update";
+    case RowKind::kDelete:
+      return "delete";
   }
   return "?";
 }
 
 const char* Name(NetChange::State state) {
   switch (state) {
-    case NetChange::kGone: return "insert and delete";
-    case NetChange::kInsert: return "insert";
-    case NetChange::kUpdate: return "update";
-    case NetChange::kDelete: return "delete";
+    case NetChange::kGone:
+      return "insert and delete";
+    case NetChange::kInsert:
+      return "insert";
+    case NetChange::kUpdate:
+      return "update";
+    case NetChange::kDelete:
+      return "delete";
   }
   return "?";
 }
@@ -49,9 +56,12 @@ bool Next(NetChange::State now, RowKind kind, NetChange::State* next) {
 
 NetChange::State First(RowKind kind) {
   switch (kind) {
-    case RowKind::kInsert: return NetChange::kInsert;
-    case RowKind::kUpdate: return NetChange::kUpdate;
-    case RowKind::kDelete: break;
+    case RowKind::kInsert:
+      return NetChange::kInsert;
+    case RowKind::kUpdate:
+      return NetChange::kUpdate;
+    case RowKind::kDelete:
+      break;
   }
   return NetChange::kDelete;
 }
@@ -77,10 +87,11 @@ absl::Status ChangeSet::Merge(TableChanges* changes, RowKind kind, std::string_v
   NetChange& net = changes->net[it->second];
   NetChange::State next;
   if (!Next(net.state, kind, &next)) {
-    return Error(absl::StatusCode::kDataLoss, "IMPOSSIBLE_CHANGE", changes->table->FullName(),
-                 fmt::format("table {}: the binary log has an {} of a row right after its {}",
-                             changes->table->FullName(), Name(kind), Name(net.state)),
-                 "The log is damaged or two sources share a server; run init_replica to copy anew.");
+    return Error(
+        absl::StatusCode::kDataLoss, "IMPOSSIBLE_CHANGE", changes->table->FullName(),
+        fmt::format("table {}: the binary log has an {} of a row right after its {}",
+                    changes->table->FullName(), Name(kind), Name(net.state)),
+        "The log is damaged or two sources share a server; run init_replica to copy anew.");
   }
   net = {next, mapped, image};
   return absl::OkStatus();
@@ -99,8 +110,7 @@ absl::Status ChangeSet::Add(const RowChange& change) {
   if (change.key_before == change.key_after) {
     return Merge(&changes, RowKind::kUpdate, change.key_after, change.after, change.mapped);
   }
-  auto status =
-      Merge(&changes, RowKind::kDelete, change.key_before, change.before, change.mapped);
+  auto status = Merge(&changes, RowKind::kDelete, change.key_before, change.before, change.mapped);
   if (!status.ok()) return status;
   return Merge(&changes, RowKind::kInsert, change.key_after, change.after, change.mapped);
 }

@@ -37,7 +37,8 @@ absl::StatusOr<LogPosition> LogPosition::Create(const v1::Position& start, bool 
 void LogPosition::Seen(const binlog::EventHeader& header) {
   // Artificial events, and a format description sent for a start in the middle, stand nowhere.
   if ((header.flags & binlog::kFlagArtificial) != 0) return;
-  if (header.type == binlog::EventType::kHeartbeat || header.type == binlog::EventType::kHeartbeatV2)
+  if (header.type == binlog::EventType::kHeartbeat ||
+      header.type == binlog::EventType::kHeartbeatV2)
     return;
   if (header.type == binlog::EventType::kFormatDescription && header.end_pos == 0) return;
   // A real ROTATE ends its file; Rotated() names the next place.

@@ -71,10 +71,11 @@ absl::Status Reader::Handle(const Event& event) {
   idle_ = false;
   switch (binlog::DispositionOf(event.header)) {
     case Disposition::kRefused:
-      return Refused("EVENT_REFUSED", binlog::EventTypeName(static_cast<uint8_t>(header_.type)),
-                     fmt::format("binary log event {} cannot be carried",
-                                 binlog::EventTypeName(static_cast<uint8_t>(event.header.type))),
-                     "Set binlog_format=ROW on the source, for all sessions, and run init_replica.");
+      return Refused(
+          "EVENT_REFUSED", binlog::EventTypeName(static_cast<uint8_t>(header_.type)),
+          fmt::format("binary log event {} cannot be carried",
+                      binlog::EventTypeName(static_cast<uint8_t>(event.header.type))),
+          "Set binlog_format=ROW on the source, for all sessions, and run init_replica.");
     case Disposition::kBenign:
       return absl::OkStatus();
     case Disposition::kHandled:
@@ -85,20 +86,30 @@ absl::Status Reader::Handle(const Event& event) {
 
 absl::Status Reader::HandleMapped(const Event& event) {
   switch (event.header.type) {
-    case EventType::kFormatDescription: return OnFormatDescription(event);
-    case EventType::kRotate: return OnRotate(event);
+    case EventType::kFormatDescription:
+      return OnFormatDescription(event);
+    case EventType::kRotate:
+      return OnRotate(event);
     case EventType::kHeartbeat:
-    case EventType::kHeartbeatV2: return OnHeartbeat(event);
+    case EventType::kHeartbeatV2:
+      return OnHeartbeat(event);
     case EventType::kGtid:
     case EventType::kAnonymousGtid:
-    case EventType::kGtidTagged: return OnGtid(event);
-    case EventType::kMariadbGtid: return OnMariadbGtid(event);
+    case EventType::kGtidTagged:
+      return OnGtid(event);
+    case EventType::kMariadbGtid:
+      return OnMariadbGtid(event);
     case EventType::kQuery:
-    case EventType::kMariadbQueryCompressed: return OnQuery(event);
-    case EventType::kXid: return Commit();
-    case EventType::kXaPrepare: return OnXaPrepare(event);
-    case EventType::kTransactionPayload: return OnPayload(event);
-    case EventType::kTableMap: return OnTableMap(event);
+    case EventType::kMariadbQueryCompressed:
+      return OnQuery(event);
+    case EventType::kXid:
+      return Commit();
+    case EventType::kXaPrepare:
+      return OnXaPrepare(event);
+    case EventType::kTransactionPayload:
+      return OnPayload(event);
+    case EventType::kTableMap:
+      return OnTableMap(event);
     case EventType::kIncident: {
       auto incident = binlog::ParseIncident(event);
       if (!incident.ok()) return incident.status();
@@ -108,7 +119,8 @@ absl::Status Reader::HandleMapped(const Event& event) {
                                  incident->message),
                      "Which table is affected is unknown: run init_replica for this source.");
     }
-    default: return OnRows(event);
+    default:
+      return OnRows(event);
   }
 }
 
@@ -194,10 +206,14 @@ absl::Status Reader::OnOtherQuery(const binlog::Query& query) {
     case Action::kBegin:
       group_ = Group::kTransaction;
       return absl::OkStatus();
-    case Action::kCommit: return Commit();
-    case Action::kRollback: return Rollback();
-    case Action::kSavepoint: return Savepoint(action->name);
-    case Action::kRollbackTo: return RollbackTo(action->name);
+    case Action::kCommit:
+      return Commit();
+    case Action::kRollback:
+      return Rollback();
+    case Action::kSavepoint:
+      return Savepoint(action->name);
+    case Action::kRollbackTo:
+      return RollbackTo(action->name);
     case Action::kStatementDml:
       return Refused("STATEMENT_FORMAT", std::string(query.database),
                      fmt::format("a {} in database \"{}\" was logged as a statement, not as rows",
@@ -257,8 +273,8 @@ absl::Status Reader::OnPayload(const Event& event) {
 
 absl::Status Reader::OnTableMap(const Event& event) {
   // The table id is 6 bytes (4 in very old logs); the body decides whether anything changed.
-  const size_t id_bytes = format_.post_header_lengths.size() >= 19 &&
-                                  format_.post_header_lengths[18] == 6 ? 4 : 6;
+  const size_t id_bytes =
+      format_.post_header_lengths.size() >= 19 && format_.post_header_lengths[18] == 6 ? 4 : 6;
   uint64_t id = 0;
   memcpy(&id, event.body.data(), std::min(id_bytes, event.body.size()));
   const auto& cached = maps_[id];
@@ -273,7 +289,8 @@ absl::Status Reader::OnTableMap(const Event& event) {
   std::shared_ptr<TableState> state;
   switch (tables_->Find(mapped->map.schema, mapped->map.table, &state)) {
     case Wanted::kNo:
-    case Wanted::kIgnored: break;
+    case Wanted::kIgnored:
+      break;
     case Wanted::kUnknown:
       Ignored(fmt::format("unknown_table:{}.{}", mapped->map.schema, mapped->map.table), 0);
       break;
@@ -326,9 +343,10 @@ absl::Status Reader::OnRows(const Event& event) {
                                mapped->table->FullName(), rows->width, mapped->map.columns.size()),
                    "The log is damaged: run init_replica for this source.");
   }
-  const bool full = !rows->partial_json &&
-                    (rows->kind == RowKind::kInsert || AllPresent(rows->present_before, rows->width)) &&
-                    (rows->kind == RowKind::kDelete || AllPresent(rows->present_after, rows->width));
+  const bool full =
+      !rows->partial_json &&
+      (rows->kind == RowKind::kInsert || AllPresent(rows->present_before, rows->width)) &&
+      (rows->kind == RowKind::kDelete || AllPresent(rows->present_after, rows->width));
   if (!full) {
     StopTable(mapped->table,
               fmt::format("a session of the source logs incomplete row images ({}); set "
@@ -394,8 +412,7 @@ absl::Status Reader::Commit() {
   position_.Commit();
   group_ = Group::kNone;
   savepoints_.clear();
-  const int64_t time_us =
-      tx_time_us_ != 0 ? tx_time_us_ : int64_t{header_.timestamp} * 1'000'000;
+  const int64_t time_us = tx_time_us_ != 0 ? tx_time_us_ : int64_t{header_.timestamp} * 1'000'000;
   const bool spilled = std::exchange(tx_spilled_, false);
   if (!options_.by_gtid && !position_.AddressableByFile() && (spilled || !tx_.empty())) {
     commit_deferred_ = true;
@@ -421,7 +438,8 @@ void Reader::UndoSince(size_t first) {
 
 absl::Status Reader::Rollback() {
   if (tx_spilled_) {
-    return Refused("ROLLBACK_AFTER_PARTS", "", "a transaction whose rows were logged is rolled back",
+    return Refused("ROLLBACK_AFTER_PARTS", "",
+                   "a transaction whose rows were logged is rolled back",
                    "Run init_replica for this source.");
   }
   UndoSince(0);
@@ -438,22 +456,23 @@ absl::Status Reader::RollbackTo(const std::string& name) {
   for (size_t i = savepoints_.size(); i-- > 0;) {
     if (savepoints_[i].name != name) continue;
     if (savepoints_[i].spilled) {
-      return Refused("ROLLBACK_AFTER_PARTS", name,
-                     fmt::format("ROLLBACK TO SAVEPOINT {} undoes rows that were sent already", name),
-                     "Raise replica_batch_size above the size of such transactions and run "
-                     "init_replica for this source.");
+      return Refused(
+          "ROLLBACK_AFTER_PARTS", name,
+          fmt::format("ROLLBACK TO SAVEPOINT {} undoes rows that were sent already", name),
+          "Raise replica_batch_size above the size of such transactions and run "
+          "init_replica for this source.");
     }
     UndoSince(savepoints_[i].changes);
     savepoints_.resize(i + 1);
     return absl::OkStatus();
   }
-  return Refused("UNKNOWN_SAVEPOINT", name,
-                 fmt::format("ROLLBACK TO SAVEPOINT {}: no such savepoint in this transaction", name),
-                 "The log is damaged: run init_replica for this source.");
+  return Refused(
+      "UNKNOWN_SAVEPOINT", name,
+      fmt::format("ROLLBACK TO SAVEPOINT {}: no such savepoint in this transaction", name),
+      "The log is damaged: run init_replica for this source.");
 }
 
-void Reader::StopTable(const std::shared_ptr<TableState>& table,
-                               const std::string& reason) {
+void Reader::StopTable(const std::shared_ptr<TableState>& table, const std::string& reason) {
   spdlog::error("table leaves the replica tbl={} pos={}: {}", table->FullName(),
                 PositionText(position_.current()), reason);
   table->stopped = true;

@@ -40,13 +40,20 @@ Action Named(Action::Kind kind, std::string name = {}) {
 Action FromControl(const TransactionControl& control) {
   using Kind = TransactionControl::Kind;
   switch (control.kind) {
-    case Kind::kBegin: return Named(Action::kBegin);
-    case Kind::kCommit: return Named(Action::kCommit);
-    case Kind::kRollback: return Named(Action::kRollback);
-    case Kind::kSavepoint: return Named(Action::kSavepoint, ddl::LowerName(control.savepoint));
-    case Kind::kRollbackTo: return Named(Action::kRollbackTo, ddl::LowerName(control.savepoint));
-    case Kind::kRelease: return Named(Action::kBenign, "release savepoint");
-    default: return Named(Action::kXa);
+    case Kind::kBegin:
+      return Named(Action::kBegin);
+    case Kind::kCommit:
+      return Named(Action::kCommit);
+    case Kind::kRollback:
+      return Named(Action::kRollback);
+    case Kind::kSavepoint:
+      return Named(Action::kSavepoint, ddl::LowerName(control.savepoint));
+    case Kind::kRollbackTo:
+      return Named(Action::kRollbackTo, ddl::LowerName(control.savepoint));
+    case Kind::kRelease:
+      return Named(Action::kBenign, "release savepoint");
+    default:
+      return Named(Action::kXa);
   }
 }
 

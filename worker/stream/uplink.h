@@ -19,8 +19,8 @@ class Uplink {
  public:
   static constexpr uint64_t kInFlightMax = 4;
 
-  Uplink(std::shared_ptr<grpc::Channel> channel, const v1::Lease& lease, const v1::Position& received,
-         uint64_t next_batch_id, BatchQueue* queue);
+  Uplink(std::shared_ptr<grpc::Channel> channel, const v1::Lease& lease,
+         const v1::Position& received, uint64_t next_batch_id, BatchQueue* queue);
 
   // Blocks until the queue is closed and everything taken from it is acknowledged (OK), or the
   // stream fails. Closes the queue in either case, so that the reader ends too.

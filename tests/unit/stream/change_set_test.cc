@@ -70,8 +70,8 @@ class ChangeSetTest : public testing::Test {
       for (const auto& [key, index] : table.by_key) {
         const auto& net = table.net[index];
         if (net.state == NetChange::kGone) continue;
-        by_key[std::string(key)] = std::string(1, " iud"[net.state]) + std::string(key) +
-                                   std::string(net.image);
+        by_key[std::string(key)] =
+            std::string(1, " iud"[net.state]) + std::string(key) + std::string(net.image);
       }
       for (const auto& [_, item] : by_key) text += (text.empty() ? "" : " ") + item;
     }
@@ -114,16 +114,17 @@ TEST_F(ChangeSetTest, NetEffects) {
 }
 
 TEST_F(ChangeSetTest, ImpossibleSequencesAreDataLoss) {
-  for (const std::string steps : {"i1a i1b", "u1a i1b", "d1a u1b", "d1a d1a", "i1a d1a u1b",
-                                  "i2x u1>2a"}) {
+  for (const std::string steps :
+       {"i1a i1b", "u1a i1b", "d1a u1b", "d1a d1a", "i1a d1a u1b", "i2x u1>2a"}) {
     set_.Clear();
     const auto status = ApplyAll(steps);
     EXPECT_TRUE(absl::IsDataLoss(status)) << steps << " " << status;
   }
   set_.Clear();
-  EXPECT_EQ(Text(ApplyAll("d1a u1b")),
-            "table shop.t: the binary log has an update of a row right after its delete\n"
-            "HINT: The log is damaged or two sources share a server; run init_replica to copy anew.");
+  EXPECT_EQ(
+      Text(ApplyAll("d1a u1b")),
+      "table shop.t: the binary log has an update of a row right after its delete\n"
+      "HINT: The log is damaged or two sources share a server; run init_replica to copy anew.");
 }
 
 TEST_F(ChangeSetTest, TablesDoNotMix) {
@@ -141,7 +142,8 @@ TEST(ArenaTest, AbsorbedBytesStay) {
   std::vector<std::string_view> views;
   for (int tx = 0; tx < 100; ++tx) {
     Arena arena;
-    for (int i = 0; i < 50; ++i) views.push_back(arena.Copy(std::string(i * 37 % 3000, 'a' + tx % 26)));
+    for (int i = 0; i < 50; ++i)
+      views.push_back(arena.Copy(std::string(i * 37 % 3000, 'a' + tx % 26)));
     batch.Absorb(std::move(arena));
   }
   for (int tx = 0; tx < 100; ++tx) {

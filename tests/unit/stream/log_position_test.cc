@@ -19,7 +19,8 @@ v1::Position Start(uint64_t offset, uint32_t created = 0) {
   return position;
 }
 
-EventHeader Header(uint32_t size, uint32_t end, EventType type = EventType::kXid, uint16_t flags = 0) {
+EventHeader Header(uint32_t size, uint32_t end, EventType type = EventType::kXid,
+                   uint16_t flags = 0) {
   EventHeader header;
   header.size = size;
   header.end_pos = end;
