@@ -22,8 +22,8 @@ inline uint64_t LoadBig(std::string_view bytes) {
 void AppendUnsigned(uint64_t value, std::string* out);
 void AppendSigned(int64_t value, std::string* out);
 
-// The fewest digits that read back to the same number, laid out as MySQL does: plain between 1e-14
-// and 1e15, else with an exponent ("1e22", "5e-324"). Negative zero is "-0".
+// The fewest digits that read back to the same number, laid out as MySQL does: plain from 1e-15
+// to below 1e15, else with an exponent ("1e22", "5e-324"). Negative zero is "-0".
 void AppendFloat(float value, std::string* out);
 void AppendDouble(double value, std::string* out);
 
