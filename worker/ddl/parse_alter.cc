@@ -73,7 +73,9 @@ AlterAction ParseDrop(Cursor& in) {
   }
   if (in.TakeWords({"FOREIGN", "KEY"})) {
     const bool if_exists = TakeIfExists(in);
-    return DropForeignKey{in.Name("a foreign key"), if_exists};
+    std::string name = in.Name("a foreign key");
+    while (in.TakeSymbol('.')) name = in.Name("a foreign key");
+    return DropForeignKey{std::move(name), if_exists};
   }
   if (in.TakeWord("CONSTRAINT")) {
     const bool if_exists = TakeIfExists(in);
@@ -297,7 +299,10 @@ AlterTable ParseAlterTable(Cursor& in, bool ignore) {
   SkipWait(in);
   while (!in.AtEnd() && !in.failed()) {
     ParseAction(in, &alter);
-    in.TakeSymbol(',');
+    // Only partition actions may follow without a comma.
+    if (!in.TakeSymbol(',') && !in.AtEnd() && !in.IsWord("PARTITION") && !in.IsWord("REMOVE")) {
+      in.Unexpected("\",\"");
+    }
   }
   if (!ignore) return alter;
   for (const AlterAction& action : alter.actions) {

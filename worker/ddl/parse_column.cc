@@ -258,6 +258,7 @@ Placement ParsePlacement(Cursor& in) {
 
 ColumnSpec ParseColumn(Cursor& in) {
   ColumnSpec column;
+  in.TakeSymbol('.');
   column.name = in.Name("a column name");
   // table.column is accepted in front of a type
   while (in.TakeSymbol('.')) column.name = in.Name("a column name");

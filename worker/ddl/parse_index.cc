@@ -186,7 +186,8 @@ AlterTable ParseCreateIndex(Cursor& in, v1::IndexDef::Kind kind, bool or_replace
   ParseIndexParts(in, &add.index);
   while (!in.AtEnd() && !in.failed()) {
     ParseIndexOptions(in, &add.index);
-    if (in.AtEnd()) break;
+    SkipWait(in);
+    if (in.AtEnd() || in.IsWord("COMMENT") || in.IsWord("USING")) continue;
     if (!OptionWord(in, "ALGORITHM") && !OptionWord(in, "LOCK")) {
       in.Unexpected("an index option");
       break;

@@ -1,6 +1,8 @@
 // Type names: facts.md 4.10 lists the aliases, each tried on the servers.
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "worker/ddl/names.h"
 #include "worker/ddl/parse_column.h"
 
@@ -191,6 +193,17 @@ void ParseLabels(Cursor& in, TypeSpec* type) {
   in.Expect(')');
 }
 
+// The servers read decimal(19.5) as decimal(19).
+std::optional<uint64_t> Dimension(Cursor& in) {
+  const std::string& text = in.Peek().text;
+  const size_t dot = in.Peek().kind == TokenKind::kNumber ? text.find('.') : std::string::npos;
+  if (dot == std::string::npos) return in.Number();
+  uint64_t whole = 0;
+  std::from_chars(text.data(), text.data() + dot, whole);
+  in.Take();
+  return whole;
+}
+
 void ParseDimensions(Cursor& in, TypeSpec* type) {
   if (type->base == v1::ENUM || type->base == v1::SET) {
     ParseLabels(in, type);
@@ -200,7 +213,7 @@ void ParseDimensions(Cursor& in, TypeSpec* type) {
   if (in.TakeSymbol('*')) {
     type->length = 38;  // Oracle's NUMBER(*)
   } else {
-    type->length = in.Number();
+    type->length = Dimension(in);
   }
   if (in.TakeSymbol(',')) type->scale = static_cast<uint32_t>(in.Number().value_or(0));
   in.TakeAnyOf({"BYTE", "CHAR"});  // Oracle's VARCHAR2(10 CHAR)

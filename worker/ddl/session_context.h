@@ -23,6 +23,7 @@ struct SessionContext {
   bool pipes_as_concat = false;
   bool real_as_float = false;
   bool oracle = false;  // MariaDB sql_mode=ORACLE
+  bool no_auto_value_on_zero = false;
   bool explicit_defaults_for_timestamp = true;
   // Default collation by character set, where the server's differs from its built-in one
   // (default_collation_for_utf8mb4, MariaDB 11's character_set_collations).
@@ -35,6 +36,7 @@ struct SessionContext {
     real_as_float = mode & 0x1;
     pipes_as_concat = mode & 0x2;
     ansi_quotes = mode & 0x4;
+    no_auto_value_on_zero = mode & 0x80000;
     oracle = mariadb() && (mode & 0x200);
     no_backslash_escapes = mode & 0x100000;
   }

@@ -1,0 +1,365 @@
+#include "worker/ddl/schema_change.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/message_differencer.h>
+
+#include <map>
+#include <utility>
+
+#include "proto/wire/error.h"
+#include "worker/ddl/alter_table.h"
+#include "worker/ddl/column_type.h"
+#include "worker/ddl/names.h"
+#include "worker/ddl/table_builder.h"
+
+namespace chameleon::worker::ddl {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+using v1::TableChange;
+
+TableRef RefOf(const v1::TableName& name) { return {name.schema(), name.table()}; }
+
+void SetName(const TableRef& ref, v1::TableName* name) {
+  name->set_schema(ref.schema);
+  name->set_table(ref.table);
+}
+
+// One statement's changes, seen by its later parts: RENAME TABLE a TO tmp, b TO a, tmp TO b.
+class Changer {
+ public:
+  Changer(const SchemaLookup& lookup, const SessionContext& context)
+      : lookup_(lookup), context_(context) {}
+
+  std::vector<TableChange> Take() { return std::move(changes_); }
+
+  void operator()(const CreateTable& create);
+  void operator()(const AlterTable& alter);
+  void operator()(const DropTable& drop);
+  void operator()(const RenameTable& rename);
+  void operator()(const TruncateTable& truncate);
+  void operator()(const CreateDatabase& create);
+  void operator()(const DropDatabase& drop);
+  void operator()(const Unparsed& unparsed);
+  void operator()(const AlterDatabase&) {}
+  void operator()(const TransactionControl&) {}
+  void operator()(const Benign&) {}
+  void operator()(const Dml&) {}
+
+ private:
+  const v1::TableDef* Find(const TableRef& ref) const;
+  std::vector<v1::TableDef> Tables() const;
+  std::vector<std::string> PrimaryKey(const TableRef& ref) const;
+  TableChange& Add(TableChange::Kind kind, const TableRef& ref);
+  void Stop(const TableRef& ref, std::string_view reason);
+  void Recopy(const TableRef& ref, std::string_view reason, const v1::TableDef* after = nullptr);
+  void Drop(const TableRef& ref, std::string_view reason = {});
+  void Rename(const TableRef& from, const TableRef& to);
+  void Store(const v1::TableDef& def) { known_[RefKey(RefOf(def.name()))] = def; }
+  void CreateLike(const CreateTable& create);
+  absl::StatusOr<v1::TableDef> Build(const CreateTable& create) const;
+  void FollowParent(const TableRef& from, const TableRef& to,
+                    const std::vector<v1::ColumnRename>& renames);
+
+  using Key = std::pair<std::string, std::string>;
+  static Key RefKey(const TableRef& ref) { return {ref.schema, ref.table}; }
+
+  const SchemaLookup& lookup_;
+  const SessionContext& context_;
+  std::map<Key, std::optional<v1::TableDef>> known_;  // what this statement has changed
+  std::vector<TableChange> changes_;
+};
+
+const v1::TableDef* Changer::Find(const TableRef& ref) const {
+  if (auto it = known_.find(RefKey(ref)); it != known_.end()) {
+    return it->second ? &*it->second : nullptr;
+  }
+  return lookup_.Find(ref);
+}
+
+std::vector<v1::TableDef> Changer::Tables() const {
+  std::vector<v1::TableDef> tables;
+  for (const v1::TableDef* def : lookup_.Tables()) {
+    if (!known_.contains(RefKey(RefOf(def->name())))) tables.push_back(*def);
+  }
+  for (const auto& [key, def] : known_) {
+    if (def) tables.push_back(*def);
+  }
+  return tables;
+}
+
+std::vector<std::string> Changer::PrimaryKey(const TableRef& ref) const {
+  std::vector<std::string> columns;
+  const v1::TableDef* def = Find(ref);
+  if (def == nullptr) return columns;
+  for (const v1::IndexDef& index : def->indexes()) {
+    if (index.kind() != v1::IndexDef::PRIMARY) continue;
+    for (const v1::IndexPart& part : index.parts()) columns.push_back(part.column());
+  }
+  return columns;
+}
+
+TableChange& Changer::Add(TableChange::Kind kind, const TableRef& ref) {
+  TableChange& change = changes_.emplace_back();
+  change.set_kind(kind);
+  SetName(ref, change.mutable_name());
+  if (const v1::TableDef* before = Find(ref)) *change.mutable_before() = *before;
+  return change;
+}
+
+void Changer::Stop(const TableRef& ref, std::string_view reason) {
+  Add(TableChange::STOP, ref).set_reason(std::string(reason));
+  known_[RefKey(ref)] = std::nullopt;
+}
+
+void Changer::Recopy(const TableRef& ref, std::string_view reason, const v1::TableDef* after) {
+  TableChange& change = Add(TableChange::RECOPY, ref);
+  change.set_reason(std::string(reason));
+  if (after != nullptr) {
+    *change.mutable_after() = *after;
+    Store(*after);
+  }
+}
+
+void Changer::Drop(const TableRef& ref, std::string_view reason) {
+  Add(TableChange::DROP, ref).set_reason(std::string(reason));
+  known_[RefKey(ref)] = std::nullopt;
+}
+
+// Foreign keys of other tables name their parent and its columns.
+void Changer::FollowParent(const TableRef& from, const TableRef& to,
+                           const std::vector<v1::ColumnRename>& renames) {
+  for (const v1::TableDef& before : Tables()) {
+    v1::TableDef after = before;
+    for (v1::ForeignKeyDef& key : *after.mutable_foreign_keys()) {
+      if (RefOf(key.referenced()) != from) continue;
+      SetName(to, key.mutable_referenced());
+      for (std::string& column : *key.mutable_referenced_columns()) {
+        for (const v1::ColumnRename& rename : renames) {
+          if (!SameName(rename.from(), column)) continue;
+          column = rename.to();
+          break;
+        }
+      }
+    }
+    if (MessageDifferencer::Equals(before, after)) continue;
+    *Add(TableChange::ALTER, RefOf(before.name())).mutable_after() = after;
+    Store(after);
+  }
+}
+
+void Changer::CreateLike(const CreateTable& create) {
+  const v1::TableDef* like = Find(*create.like);
+  if (like == nullptr) {
+    Recopy(create.table, fmt::format("it is made like {}.{}, which is not known",
+                                     create.like->schema, create.like->table));
+    return;
+  }
+  v1::TableDef def = *like;
+  SetName(create.table, def.mutable_name());
+  def.clear_foreign_keys();
+  def.clear_rows_estimate();
+  def.clear_bytes_estimate();
+  *Add(TableChange::CREATE, create.table).mutable_after() = def;
+  Store(def);
+}
+
+absl::StatusOr<v1::TableDef> Changer::Build(const CreateTable& create) const {
+  v1::TableDef empty;
+  SetName(create.table, empty.mutable_name());
+  TableBuilder builder(std::move(empty), context_,
+                       [this](const TableRef& ref) { return PrimaryKey(ref); });
+  std::optional<CharsetDefault> database = lookup_.Database(create.table.schema);
+  if (!database && !create.options.charset && !create.options.collation) {
+    return absl::FailedPreconditionError("the database's default character set is not known");
+  }
+  builder.SetOptions(create.options, database.value_or(CharsetDefault{}));
+  v1::TableDef& def = builder.def();
+  bool first_timestamp = true;
+  for (const ColumnSpec& spec : create.columns) {
+    auto column = BuildColumn(spec, {def.charset(), def.collation()}, context_);
+    if (!column.ok()) return column.status();
+    if (column->base_type() == v1::TIMESTAMP && !context_.explicit_defaults_for_timestamp) {
+      SetImplicitTimestamp(first_timestamp, context_, &*column);
+      first_timestamp = false;
+    }
+    if (spec.row_start) def.set_row_start_column(spec.name);
+    if (spec.row_end) def.set_row_end_column(spec.name);
+    *def.add_columns() = *std::move(column);
+  }
+  for (const ColumnSpec& spec : create.columns) builder.AddColumnKeys(spec);
+  for (const IndexSpec& index : create.indexes) builder.AddIndex(index);
+  for (const ForeignKeySpec& key : create.foreign_keys) builder.AddForeignKey(key);
+  if (create.options.system_versioning) builder.AddSystemVersioning();
+  if (auto s = builder.Finish(); !s.ok()) return s;
+  return def;
+}
+
+void Changer::operator()(const CreateTable& create) {
+  if (!lookup_.Wants(create.table)) return;
+  const bool exists = Find(create.table) != nullptr;
+  if (exists && create.if_not_exists) return;
+  if (exists && create.or_replace) {
+    Drop(create.table);
+  } else if (exists) {
+    Recopy(create.table, "it was created although it was known: a DROP is not in the log");
+    return;
+  }
+  if (create.as_select) {
+    Recopy(create.table, "it is made from a query");
+  } else if (create.like) {
+    CreateLike(create);
+  } else if (auto def = Build(create); !def.ok()) {
+    Recopy(create.table, Text(def.status()));
+  } else if (def->engine() == "BLACKHOLE") {
+    return;  // keeps no rows; the snapshot leaves such tables out too
+  } else {
+    *Add(TableChange::CREATE, create.table).mutable_after() = *def;
+    Store(*def);
+  }
+}
+
+void Changer::operator()(const AlterTable& alter) {
+  const v1::TableDef* known = Find(alter.table);
+  if (known == nullptr) {
+    for (const AlterAction& action : alter.actions) {
+      if (const auto* to = std::get_if<RenameTo>(&action)) Rename(alter.table, to->table);
+      const auto* loses = std::get_if<LosesRows>(&action);
+      if (loses != nullptr && loses->other && Find(*loses->other) != nullptr) {
+        Recopy(*loses->other, fmt::format("{} changes rows without logging them", loses->what));
+      }
+    }
+    return;
+  }
+  const v1::TableDef before = *known;
+  const CharsetDefault database =
+      lookup_.Database(alter.table.schema)
+          .value_or(CharsetDefault{before.charset(), before.collation()});
+  auto result = ApplyAlter(alter, before, database, context_,
+                           [this](const TableRef& ref) { return PrimaryKey(ref); });
+  if (!result.ok()) {
+    Stop(alter.table, Text(result.status()));
+    return;
+  }
+  if (result->def.engine() == "BLACKHOLE") {
+    Stop(alter.table, "engine BLACKHOLE keeps no rows");
+    return;
+  }
+  if (!result->recopy_reason.empty()) {
+    Recopy(alter.table, result->recopy_reason, &result->def);
+  } else if (!result->renames.empty() || !MessageDifferencer::Equals(before, result->def)) {
+    TableChange& change = Add(TableChange::ALTER, alter.table);
+    *change.mutable_after() = result->def;
+    for (const v1::ColumnRename& rename : result->renames) *change.add_renames() = rename;
+    Store(result->def);
+  }
+  if (!result->renames.empty()) FollowParent(alter.table, alter.table, result->renames);
+  if (result->recopy_other && Find(*result->recopy_other) != nullptr) {
+    Recopy(*result->recopy_other, result->recopy_reason);
+  }
+  if (result->rename_to) Rename(alter.table, *result->rename_to);
+}
+
+void Changer::operator()(const DropTable& drop) {
+  for (const TableRef& table : drop.tables) {
+    if (Find(table) != nullptr) Drop(table);
+  }
+}
+
+void Changer::Rename(const TableRef& from, const TableRef& to) {
+  const v1::TableDef* known = Find(from);
+  if (from == to) return;
+  if (known == nullptr) {
+    if (lookup_.Wants(to) && Find(to) == nullptr) {
+      Recopy(to, fmt::format("it was renamed from {}.{}, which is not replicated", from.schema,
+                             from.table));
+    }
+    return;
+  }
+  if (!lookup_.Wants(to)) {
+    Drop(from,
+         fmt::format("it was renamed to {}.{}, which is not replicated", to.schema, to.table));
+    return;
+  }
+  v1::TableDef def = *known;
+  SetName(to, def.mutable_name());
+  // Names that the server made carry the table's name.
+  const std::string old_prefix = from.table + "_ibfk_";
+  for (v1::ForeignKeyDef& key : *def.mutable_foreign_keys()) {
+    if (!key.name().starts_with(old_prefix)) continue;
+    key.set_name(fmt::format("{}_ibfk_{}", to.table, key.name().substr(old_prefix.size())));
+  }
+  TableChange& change = Add(TableChange::RENAME, from);
+  SetName(to, change.mutable_new_name());
+  *change.mutable_after() = def;
+  known_[RefKey(from)] = std::nullopt;
+  Store(def);
+  FollowParent(from, to, {});
+}
+
+void Changer::operator()(const RenameTable& rename) {
+  for (const RenameTable::Pair& pair : rename.pairs) Rename(pair.from, pair.to);
+}
+
+void Changer::operator()(const TruncateTable& truncate) {
+  if (Find(truncate.table) != nullptr) Add(TableChange::TRUNCATE, truncate.table);
+}
+
+void Changer::operator()(const DropDatabase& drop) {
+  for (const v1::TableDef& def : Tables()) {
+    if (def.name().schema() == drop.schema) Drop(RefOf(def.name()));
+  }
+}
+
+void Changer::operator()(const CreateDatabase& create) {
+  if (create.or_replace) (*this)(DropDatabase{create.schema});
+}
+
+void Changer::operator()(const Unparsed& unparsed) {
+  const std::string reason = fmt::format("the statement is not understood: {}", unparsed.reason);
+  for (const TableRef& table : unparsed.tables) {
+    if (Find(table) != nullptr || (!unparsed.tables_unknown && lookup_.Wants(table))) {
+      Stop(table, reason);
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<v1::TableChange>> ApplyStatement(const Statement& statement,
+                                                            const SchemaLookup& lookup,
+                                                            const SessionContext& context) {
+  if (const auto* dml = std::get_if<Dml>(&statement)) {
+    return Error(absl::StatusCode::kFailedPrecondition, "STATEMENT_FORMAT_DML", dml->kind,
+                 fmt::format("{} was logged as a statement", dml->kind),
+                 "Set binlog_format=ROW on the source and run sync_tables for the tables that "
+                 "were changed.");
+  }
+  Changer changer(lookup, context);
+  std::visit(changer, statement);
+  return changer.Take();
+}
+
+std::optional<DatabaseChange> DatabaseChangeOf(const Statement& statement,
+                                               const SchemaLookup& lookup,
+                                               const CharsetDefault& server,
+                                               const SessionContext& context) {
+  if (const auto* drop = std::get_if<DropDatabase>(&statement)) return DatabaseChange{drop->schema};
+  if (const auto* create = std::get_if<CreateDatabase>(&statement)) {
+    if (create->if_not_exists && lookup.Database(create->schema)) return std::nullopt;
+    return DatabaseChange{
+        create->schema,
+        ResolveCharset(create->options.charset, create->options.collation, server, context)};
+  }
+  if (const auto* alter = std::get_if<AlterDatabase>(&statement)) {
+    if (!alter->options.charset && !alter->options.collation) return std::nullopt;
+    const bool is_default = alter->options.charset && alter->options.charset->empty();
+    const CharsetDefault old =
+        is_default ? server : lookup.Database(alter->schema).value_or(server);
+    return DatabaseChange{alter->schema, ResolveCharset(alter->options.charset,
+                                                        alter->options.collation, old, context)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace chameleon::worker::ddl

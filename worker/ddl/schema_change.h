@@ -1,0 +1,54 @@
+// A statement and the tables as they are → the changes it makes to them.
+//
+// Each TableChange stands alone and in the statement's order: ALTER … RENAME TO is an ALTER and a
+// RENAME. In an ALTER, a column of `after` continues the column of `before` that has its name,
+// unless `renames` says otherwise: a name in renames.from belongs to the column renames.to now.
+// RECOPY comes with the new definition when it is known: only the rows are not. STOP and RECOPY
+// carry a reason. A statement that concerns no replicated table gives no changes; one that
+// changes nothing that a replica holds (an index's visibility) likewise.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "chameleon/v1/worker.pb.h"
+#include "worker/ddl/build_column.h"
+#include "worker/ddl/session_context.h"
+#include "worker/ddl/statement.h"
+
+namespace chameleon::worker::ddl {
+
+// The replicated tables as of the statement's position.
+class SchemaLookup {
+ public:
+  virtual ~SchemaLookup() = default;
+  // Null: not replicated, stopped, or unknown. Valid until the caller changes its tables.
+  virtual const v1::TableDef* Find(const TableRef& table) const = 0;
+  // Whether a new table of this name would be replicated. False for tables that have left the
+  // replica: a CREATE TABLE IF NOT EXISTS says nothing about them.
+  virtual bool Wants(const TableRef& table) const = 0;
+  // All that Find() knows.
+  virtual std::vector<const v1::TableDef*> Tables() const = 0;
+  // A database's default character set; nothing: not known.
+  virtual std::optional<CharsetDefault> Database(const std::string& schema) const = 0;
+};
+
+// FAILED_PRECONDITION for row changes logged as a statement (Dml), which cannot be followed.
+absl::StatusOr<std::vector<v1::TableChange>> ApplyStatement(const Statement& statement,
+                                                            const SchemaLookup& lookup,
+                                                            const SessionContext& context);
+
+// CREATE and ALTER DATABASE: the default character set that tables created later inherit.
+// `server`: the server's own default (character_set_server). Nothing: another statement.
+struct DatabaseChange {
+  std::string schema;
+  std::optional<CharsetDefault> charset;  // nothing: the database is dropped
+};
+std::optional<DatabaseChange> DatabaseChangeOf(const Statement& statement,
+                                               const SchemaLookup& lookup,
+                                               const CharsetDefault& server,
+                                               const SessionContext& context);
+
+}  // namespace chameleon::worker::ddl

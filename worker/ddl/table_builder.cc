@@ -1,0 +1,272 @@
+#include "worker/ddl/table_builder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+#include <vector>
+
+#include "worker/ddl/column_type.h"
+#include "worker/ddl/names.h"
+
+namespace chameleon::worker::ddl {
+namespace {
+
+constexpr uint32_t kMysqlInlineReferences = 90'000;
+constexpr uint32_t kMariadbInlineReferences = 100'500;
+
+struct Engine {
+  std::string_view lower;
+  std::string_view name;
+};
+constexpr Engine kEngines[] = {
+    {"innodb", "InnoDB"},
+    {"innobase", "InnoDB"},
+    {"myisam", "MyISAM"},
+    {"memory", "MEMORY"},
+    {"heap", "MEMORY"},
+    {"aria", "Aria"},
+    {"csv", "CSV"},
+    {"archive", "ARCHIVE"},
+    {"blackhole", "BLACKHOLE"},
+    {"merge", "MRG_MYISAM"},
+    {"mrg_myisam", "MRG_MYISAM"},
+    {"federated", "FEDERATED"},
+    {"rocksdb", "ROCKSDB"},
+    {"tokudb", "TokuDB"},
+    {"ndb", "ndbcluster"},
+    {"ndbcluster", "ndbcluster"},
+    {"connect", "CONNECT"},
+    {"spider", "SPIDER"},
+    {"s3", "S3"},
+    {"columnstore", "Columnstore"},
+    {"sequence", "SEQUENCE"},
+};
+
+// An unknown engine becomes the default one where the server took it at all.
+std::string EngineName(std::string_view written) {
+  const std::string lower = LowerAscii(written);
+  for (const Engine& engine : kEngines) {
+    if (engine.lower == lower) return std::string(engine.name);
+  }
+  return "InnoDB";
+}
+
+bool IsTransactional(std::string_view engine) {
+  return engine == "InnoDB" || engine == "ROCKSDB" || engine == "TokuDB";
+}
+
+// Whether all parts of `a` are the first parts of `b`.
+bool IsPrefixOf(const v1::IndexDef& a, const v1::IndexDef& b) {
+  if (a.parts_size() > b.parts_size()) return false;
+  for (int i = 0; i < a.parts_size(); ++i) {
+    if (!SameName(a.parts(i).column(), b.parts(i).column()) || b.parts(i).column().empty() ||
+        b.parts(i).prefix_length() != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+v1::ColumnDef* FindColumn(v1::TableDef* def, std::string_view name) {
+  for (v1::ColumnDef& column : *def->mutable_columns()) {
+    if (SameName(column.name(), name)) return &column;
+  }
+  return nullptr;
+}
+
+v1::IndexDef* FindIndex(v1::TableDef* def, std::string_view name) {
+  for (v1::IndexDef& index : *def->mutable_indexes()) {
+    if (SameName(index.name(), name)) return &index;
+  }
+  return nullptr;
+}
+
+bool CanHavePrefix(const v1::ColumnDef& column) {
+  return column.base_type() >= v1::CHAR && column.base_type() <= v1::LONGBLOB;
+}
+
+void TableBuilder::SetOptions(const TableOptions& options, const CharsetDefault& database) {
+  if (options.engine) def_.set_engine(EngineName(*options.engine));
+  if (def_.engine().empty()) def_.set_engine("InnoDB");
+  def_.set_transactional(IsTransactional(def_.engine()));
+  if (options.comment) def_.set_comment(*options.comment);
+  if (options.charset || options.collation || def_.charset().empty()) {
+    const bool is_default = options.charset && options.charset->empty();
+    const CharsetDefault inherited = def_.charset().empty() || is_default
+                                         ? database
+                                         : CharsetDefault{def_.charset(), def_.collation()};
+    const CharsetDefault charset =
+        ResolveCharset(options.charset, options.collation, inherited, context_);
+    def_.set_charset(charset.charset);
+    def_.set_collation(charset.collation);
+  }
+}
+
+std::string TableBuilder::FreeIndexName(std::string_view wanted) {
+  std::string name(wanted);
+  for (int i = 2; FindIndex(&def_, name) != nullptr || SameName(name, "PRIMARY"); ++i) {
+    name = fmt::format("{}_{}", wanted, i);
+  }
+  return name;
+}
+
+void TableBuilder::AddColumnKeys(const ColumnSpec& column) {
+  IndexSpec index;
+  index.def.add_parts()->set_column(column.name);
+  if (column.primary) {
+    index.def.set_kind(v1::IndexDef::PRIMARY);
+    AddIndex(index);
+  }
+  if (column.unique || column.type.serial) {
+    index.def.set_kind(v1::IndexDef::UNIQUE);
+    AddIndex(index);
+  }
+  const bool honoured = context_.server_version >=
+                        (context_.mariadb() ? kMariadbInlineReferences : kMysqlInlineReferences);
+  if (column.references && honoured) {
+    ForeignKeySpec key = *column.references;
+    key.def.add_columns(column.name);
+    AddForeignKey(key);
+  }
+}
+
+void TableBuilder::AddIndex(const IndexSpec& index) {
+  v1::IndexDef def = index.def;
+  if (index.if_not_exists && def.name().empty() && def.parts_size() > 0 &&
+      FindIndex(&def_, def.parts(0).column()) != nullptr) {
+    return;
+  }
+  if (def.kind() == v1::IndexDef::PRIMARY) {
+    def.set_name("PRIMARY");
+  } else if (def.name().empty()) {
+    const bool expression = def.parts_size() > 0 && def.parts(0).column().empty();
+    def.set_name(FreeIndexName(expression || def.parts_size() == 0 ? "functional_index"
+                                                                   : def.parts(0).column()));
+  }
+  if (index.if_not_exists && FindIndex(&def_, def.name()) != nullptr) return;
+  if (index.or_replace) {
+    auto* all = def_.mutable_indexes();
+    all->erase(
+        std::remove_if(all->begin(), all->end(),
+                       [&](const v1::IndexDef& i) { return SameName(i.name(), def.name()); }),
+        all->end());
+  }
+  *def_.add_indexes() = std::move(def);
+}
+
+bool TableBuilder::Covered(const v1::IndexDef& index) {
+  return std::any_of(def_.indexes().begin(), def_.indexes().end(), [&](const v1::IndexDef& other) {
+    return other.kind() != v1::IndexDef::FULLTEXT && other.kind() != v1::IndexDef::SPATIAL &&
+           IsPrefixOf(index, other);
+  });
+}
+
+void TableBuilder::AddForeignKey(const ForeignKeySpec& written) {
+  ForeignKeySpec key = written;
+  for (const v1::ForeignKeyDef& known : def_.foreign_keys()) {
+    if (key.if_not_exists && SameName(known.name(), key.name)) return;
+  }
+  // The implicit index of the referencing columns, unless another one serves.
+  v1::IndexDef index;
+  index.set_kind(v1::IndexDef::PLAIN);
+  for (const std::string& column : key.def.columns()) index.add_parts()->set_column(column);
+  if (!Covered(index)) {
+    std::string name = !key.name.empty() ? key.name : key.index_name;
+    if (name.empty() && key.def.columns_size() > 0) name = FreeIndexName(key.def.columns(0));
+    if (FindIndex(&def_, name) == nullptr) {
+      index.set_name(name);
+      *def_.add_indexes() = index;
+    }
+  }
+  if (def_.engine() != "InnoDB") return;  // other engines take the clause and forget it
+  if (key.name.empty()) {
+    const std::string prefix = def_.name().table() + "_ibfk_";
+    int highest = 0;
+    for (const v1::ForeignKeyDef& known : def_.foreign_keys()) {
+      if (!known.name().starts_with(prefix)) continue;
+      highest = std::max(highest, std::atoi(known.name().c_str() + prefix.size()));
+    }
+    key.name = fmt::format("{}{}", prefix, highest + 1);
+  }
+  key.def.set_name(key.name);
+  if (key.def.referenced_columns().empty() && primary_key_of_) {
+    const TableRef parent{key.def.referenced().schema(), key.def.referenced().table()};
+    for (const std::string& column : primary_key_of_(parent)) {
+      key.def.add_referenced_columns(column);
+    }
+  }
+  const char* unwritten = context_.mariadb() ? "RESTRICT" : "NO ACTION";
+  if (key.def.on_delete().empty()) key.def.set_on_delete(unwritten);
+  if (key.def.on_update().empty()) key.def.set_on_update(unwritten);
+  *def_.add_foreign_keys() = key.def;
+}
+
+void TableBuilder::AddSystemVersioning() {
+  def_.set_system_versioned(true);
+  if (!def_.row_start_column().empty()) return;
+  for (const char* name : {"row_start", "row_end"}) {
+    v1::ColumnDef* column = def_.add_columns();
+    column->set_name(name);
+    column->set_column_type("timestamp(6)");
+    column->set_base_type(v1::TIMESTAMP);
+    column->set_fsp(6);
+    column->set_generated(v1::GENERATED_STORED);
+    column->set_generation_expression(name == std::string_view("row_start") ? "ROW START"
+                                                                            : "ROW END");
+    column->set_invisible(true);
+  }
+  def_.set_row_start_column("row_start");
+  def_.set_row_end_column("row_end");
+}
+
+void TableBuilder::DropSystemVersioning() {
+  auto* columns = def_.mutable_columns();
+  columns->erase(std::remove_if(columns->begin(), columns->end(),
+                                [&](const v1::ColumnDef& column) {
+                                  return SameName(column.name(), def_.row_start_column()) ||
+                                         SameName(column.name(), def_.row_end_column());
+                                }),
+                 columns->end());
+  def_.set_system_versioned(false);
+  def_.clear_row_start_column();
+  def_.clear_row_end_column();
+}
+
+absl::Status TableBuilder::Finish() {
+  for (v1::IndexDef& index : *def_.mutable_indexes()) {
+    for (v1::IndexPart& part : *index.mutable_parts()) {
+      if (part.column().empty()) continue;
+      v1::ColumnDef* column = FindColumn(&def_, part.column());
+      if (column == nullptr) {
+        return absl::FailedPreconditionError(fmt::format(
+            "index {} is on a column that is not known: {}", index.name(), part.column()));
+      }
+      part.set_column(column->name());
+      if (index.kind() == v1::IndexDef::PRIMARY) column->set_nullable(false);
+      const bool whole = column->length() > 0 && part.prefix_length() >= column->length() &&
+                         column->base_type() != v1::BIT;
+      if (whole || !CanHavePrefix(*column) || index.kind() == v1::IndexDef::FULLTEXT ||
+          index.kind() == v1::IndexDef::SPATIAL) {
+        part.clear_prefix_length();
+      }
+    }
+  }
+  std::stable_sort(def_.mutable_indexes()->begin(), def_.mutable_indexes()->end(),
+                   [](const v1::IndexDef& a, const v1::IndexDef& b) {
+                     const bool a_primary = a.kind() == v1::IndexDef::PRIMARY;
+                     const bool b_primary = b.kind() == v1::IndexDef::PRIMARY;
+                     if (a_primary != b_primary) return a_primary;
+                     return LowerName(a.name()) < LowerName(b.name());
+                   });
+  std::stable_sort(def_.mutable_foreign_keys()->begin(), def_.mutable_foreign_keys()->end(),
+                   [](const v1::ForeignKeyDef& a, const v1::ForeignKeyDef& b) {
+                     return LowerName(a.name()) < LowerName(b.name());
+                   });
+  return absl::OkStatus();
+}
+
+}  // namespace chameleon::worker::ddl

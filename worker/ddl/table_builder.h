@@ -1,0 +1,56 @@
+// Puts a table's definition together as the server does: names of indexes and foreign keys that
+// nobody wrote, what a primary key implies, which implicit index is needed.
+//
+// Used for a new table and, with the old one's parts as a start, for ALTER TABLE.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "worker/ddl/build_column.h"
+#include "worker/ddl/session_context.h"
+#include "worker/ddl/statement.h"
+
+namespace chameleon::worker::ddl {
+
+v1::ColumnDef* FindColumn(v1::TableDef* def, std::string_view name);
+v1::IndexDef* FindIndex(v1::TableDef* def, std::string_view name);
+
+// CHAR, TEXT, BLOB …: a prefix length means something.
+bool CanHavePrefix(const v1::ColumnDef& column);
+
+class TableBuilder {
+ public:
+  // The columns of a referenced table's primary key, for REFERENCES without a list.
+  using PrimaryKeyOf = std::function<std::vector<std::string>(const TableRef&)>;
+
+  TableBuilder(v1::TableDef def, const SessionContext& context, PrimaryKeyOf primary_key_of)
+      : def_(std::move(def)), context_(context), primary_key_of_(std::move(primary_key_of)) {}
+
+  v1::TableDef& def() { return def_; }
+
+  // Engine, comment, default character set; `database` is what DEFAULT means.
+  void SetOptions(const TableOptions& options, const CharsetDefault& database);
+  // The keys that a column's own attributes make (SERIAL, UNIQUE, PRIMARY KEY, REFERENCES).
+  void AddColumnKeys(const ColumnSpec& column);
+  void AddIndex(const IndexSpec& index);
+  void AddForeignKey(const ForeignKeySpec& foreign_key);
+  void AddSystemVersioning();
+  void DropSystemVersioning();
+  // After the last change: primary key columns become NOT NULL, prefixes as long as their column
+  // go, indexes and foreign keys come into the schema reader's order.
+  // FAILED_PRECONDITION: an index on a column that is not there.
+  absl::Status Finish();
+
+ private:
+  std::string FreeIndexName(std::string_view wanted);
+  bool Covered(const v1::IndexDef& index);
+
+  v1::TableDef def_;
+  const SessionContext& context_;
+  PrimaryKeyOf primary_key_of_;
+};
+
+}  // namespace chameleon::worker::ddl
