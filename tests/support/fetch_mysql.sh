@@ -83,7 +83,8 @@ if [ ! -s "$apt/etc/other.sources" ]; then
   [ -s "$apt/etc/other.list" ] || fail "no entry for $codename main in /etc/apt"
 fi
 
-options=(-q -y
+# Signatures are checked; an age is not: a mirror that lags gives an older server, which will do.
+options=(-q -y -o "Acquire::Check-Valid-Until=false"
   -o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$apt/etc"
   -o "Dir::State::Lists=$apt/lists" -o "Dir::State::status=$apt/status"
   -o "Dir::Cache=$apt/cache" -o "APT::Get::List-Cleanup=0" -o "Acquire::Languages=none"
