@@ -10,6 +10,9 @@
 namespace chameleon::test {
 namespace {
 
+constexpr std::string_view kMagic =
+    "\xfe"
+    "bin";
 constexpr size_t kHeaderBytes = 19;
 constexpr size_t kSizeOffset = 9;
 
@@ -93,8 +96,8 @@ std::vector<BinlogFile> CorpusBinlogs() {
     if (!entry.is_regular_file()) continue;
     std::string name = std::filesystem::relative(entry.path(), root).string();
     std::string bytes = ReadFile(entry.path());
-    if (bytes.starts_with(magic)) {
-      out.push_back({name, CutEvents(bytes, magic.size(), name)});
+    if (bytes.starts_with(kMagic)) {
+      out.push_back({name, CutEvents(bytes, kMagic.size(), name)});
     } else if (name.starts_with("dolt/")) {
       out.push_back({name, CutEvents(BinlogStatements(bytes), 0, name)});
     }
@@ -102,6 +105,15 @@ std::vector<BinlogFile> CorpusBinlogs() {
   std::sort(out.begin(), out.end(),
             [](const BinlogFile& a, const BinlogFile& b) { return a.name < b.name; });
   return out;
+}
+
+std::filesystem::path OwnBinlogDir() {
+  return std::filesystem::path(CHAMELEON_ROOT) / "tests/golden/binlogs";
+}
+
+BinlogFile OwnBinlog(const std::string& name) {
+  std::string bytes = ReadFile(OwnBinlogDir() / (name + ".binlog"));
+  return {name, CutEvents(bytes, kMagic.size(), name)};
 }
 
 }  // namespace chameleon::test

@@ -1,4 +1,5 @@
-// The open test data beside the repository: real binary logs that nobody of this project wrote.
+// Binary logs for tests: our own small ones in tests/golden/binlogs (each with the SQL that made
+// it), and the open test data beside the repository: real logs that nobody of this project wrote.
 // $CHAMELEON_CORPUS, else ../shared/corpus from the repository's root. Tests skip when it is
 // absent.
 #pragma once
@@ -22,6 +23,10 @@ struct BinlogFile {
 
 // All binary logs, and the BINLOG '…' statements of the dolt texts.
 std::vector<BinlogFile> CorpusBinlogs();
+
+// tests/golden/binlogs; `name` without ".binlog".
+std::filesystem::path OwnBinlogDir();
+BinlogFile OwnBinlog(const std::string& name);
 
 }  // namespace chameleon::test
 
