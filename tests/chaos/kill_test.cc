@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <future>
+
 #include "tests/support/both_servers.h"
 #include "tests/support/replica.h"
 
@@ -126,6 +128,37 @@ TEST_P(KillTest, PostgresServer) {
   }
   workload.Stop();
   EXPECT_EQ(replica_->Differences("shop"), "");
+}
+
+// init_replica killed halfway: no half copy is ever visible, nothing is left behind, and the next
+// init_replica works.
+TEST_P(KillTest, InitReplica) {
+  source_->LoadFile(CHAMELEON_SOURCE_DIR "/tests/support/shop.sql");
+  Workload workload(source_->Address(), "shop", {.seed = Seed(), .bulk_rows = 0});
+  workload.Prepare();
+  replica_->Setup();
+  InvariantReader reader(replica_->target(), workload.SumQuery("shop"), Workload::ExpectedSum());
+  workload.Start();
+  for (const char* program : {"chameleon-worker", "chameleon-coordinator"}) {
+    for (int i = 0; i < 3; ++i) {
+      auto init = std::async(std::launch::async, [this] {
+        return replica_->Ctl({"init_replica", "--source", "shop"});
+      });
+      std::this_thread::sleep_for(Millis(50 + random_() % 1500));
+      Kill9(program);
+      init.wait();
+    }
+  }
+  replica_->Init("shop");
+  EXPECT_EQ(Pg(replica_->target())
+                .Query("SELECT nspname::text FROM pg_namespace WHERE nspname LIKE '%shop%'"),
+            (Rows{{"shop"}}));
+  replica_->Start("shop");
+  workload.Stop();
+  EXPECT_EQ(replica_->Differences("shop"), "");
+  std::string violation;
+  EXPECT_THAT(reader.Stop(&violation), Gt(0u));
+  EXPECT_EQ(violation, "");
 }
 
 ON_BOTH_SERVERS(KillTest)

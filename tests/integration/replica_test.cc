@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include "tests/support/both_servers.h"
 #include "tests/support/corpus.h"
@@ -184,6 +185,31 @@ TEST_P(ReplicaTest, SakilaAndChinookInOneSource) {
   chinook.Stop();
   sakila.Stop();
   EXPECT_EQ(replica_->Differences("media"), "");
+}
+
+// A clean stop of the coordinator takes its workers along; the next one goes on by itself.
+TEST_P(ReplicaTest, CoordinatorLeavesNoWorkerBehindAndGoesOnLater) {
+  source_ = StartSource(GetParam());
+  source_->Connect().Exec("CREATE DATABASE d");
+  replica_->AddSource({.name = "d", .server = source_.get(), .schema_mappings = {{"d", "d"}}});
+  Workload workload(source_->Address(), "d", {.seed = Seed(), .bulk_rows = 0});
+  workload.Prepare();
+  replica_->Setup();
+  replica_->Init("d");
+  replica_->Start("d");
+  replica_->WaitCaughtUp("d", std::chrono::seconds(60));
+  auto coordinators = replica_->Pids("chameleon-coordinator");
+  ASSERT_EQ(coordinators.size(), 1u);
+  EXPECT_EQ(replica_->Pids("chameleon-worker").size(), 1u);
+  ASSERT_EQ(kill(coordinators[0], SIGTERM), 0);
+  for (int i = 0; i < 200 && !replica_->Pids("chameleon-coordinator").empty(); ++i) {
+    std::this_thread::sleep_for(Millis(50));
+  }
+  EXPECT_TRUE(replica_->Pids("chameleon-coordinator").empty());
+  EXPECT_TRUE(replica_->Pids("chameleon-worker").empty());
+  workload.RunFor(std::chrono::seconds(1));
+  replica_->MustCtl({"show_status"});
+  EXPECT_EQ(replica_->Differences("d"), "");
 }
 
 ON_BOTH_SERVERS(ReplicaTest)

@@ -50,7 +50,7 @@ class Replica {
   // waits until PostgreSQL shows it: then everything committed before is there too.
   void WaitCaughtUp(const std::string& source, Millis timeout);
   // WaitCaughtUp, then compares all mapped schemas of the source; "" or the differences.
-  std::string Differences(const std::string& source, Millis timeout = std::chrono::minutes(2));
+  std::string Differences(const std::string& source, Millis timeout = std::chrono::minutes(3));
 
   // ---- processes ----
   // Of this home, by program name: "chameleon-worker", "chameleon-coordinator".
