@@ -1,4 +1,5 @@
 // Facts of our own logs (binlogs/*.sql says what was run) that no dump shows.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -107,6 +108,39 @@ TEST(OwnBinlogs, TwoPhaseAlterNamesItsStart) {
   EXPECT_GT(start.sequence, 0u);
   EXPECT_EQ(commit.alter_start_seqno, start.sequence);
   EXPECT_EQ(position.ToString(), "0-20-17,7-20-2");
+}
+
+// With the digits from the schema the columns fall into place, up to the text at the end.
+TEST(OwnBinlogs, OldTemporalTypesWithFractions) {
+  constexpr uint8_t kDigits[] = {0, 1, 3, 6, 0, 2, 4, 6, 0, 2, 5, 0};
+  std::vector<std::string> values;
+  TableMap map;
+  ForEach(OwnBinlog("mariadb1011_oldtime"),
+          [&](const Event& event, const FormatDescription& format) {
+            if (event.header.type == EventType::kTableMap) {
+              map = *ParseTableMap(event, format);
+              ASSERT_EQ(map.columns.size(), std::size(kDigits));
+              for (size_t i = 0; i < map.columns.size(); ++i) LayOut(&map.columns[i], kDigits[i]);
+            }
+            auto rows = ParseRowsEvent(event, format);
+            if (!rows.ok()) return;
+            RowCursor cursor(map, *rows);
+            RowSlices before, after;
+            absl::Status status = cursor.Next(&before, &after);
+            ASSERT_TRUE(status.ok()) << Text(status);
+            EXPECT_TRUE(cursor.AtEnd());
+            for (const Slice& slice : after) {
+              std::string hex;
+              for (uint32_t i = 0; i < slice.size; ++i) {
+                hex += fmt::format("{:02x}", static_cast<uint8_t>(slice.data[i]));
+              }
+              values.push_back(hex);
+            }
+          });
+  ASSERT_EQ(values.size(), 12u);
+  EXPECT_EQ(values[0], "c01dfe");      // -123456, little endian
+  EXPECT_EQ(values[2], "00b15478eb");  // -12:34:56.789, facts 5.5
+  EXPECT_EQ(values[11], "656e64");     // "end"
 }
 
 TEST(OwnBinlogs, OptionalMetadata) {
