@@ -261,6 +261,14 @@ void SetOptions(MYSQL* mysql, const v1::SourceConnection& config, uint32_t read_
   SetTls(mysql, config, tls);
 }
 
+// The library's text without "(115)": that is EINPROGRESS of its own non-blocking connect.
+std::string ConnectText(MYSQL* mysql) {
+  std::string text = mysql_error(mysql);
+  constexpr std::string_view kInProgress = " (115)";
+  if (text.ends_with(kInProgress)) text.resize(text.size() - kInProgress.size());
+  return text;
+}
+
 // nullptr with `error` set, or a connected handle.
 MYSQL* Connect(const v1::SourceConnection& config, uint32_t read_timeout_s, Tls tls,
                absl::Status* error) {
@@ -282,7 +290,7 @@ MYSQL* Connect(const v1::SourceConnection& config, uint32_t read_timeout_s, Tls 
   int number = static_cast<int>(mysql_errno(mysql));
   *error = MakeError(number, Endpoint(config),
                      fmt::format("cannot connect to {} as '{}': {} (error {})", Endpoint(config),
-                                 config.user(), mysql_error(mysql), number),
+                                 config.user(), ConnectText(mysql), number),
                      HintOf(number, config));
   mysql_close(mysql);
   return nullptr;

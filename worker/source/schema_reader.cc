@@ -205,18 +205,12 @@ class Reader {
 
   absl::Status ForeignKeys() {
     if (tables_.empty()) return absl::OkStatus();
-    auto rules = Query("REFERENTIAL_CONSTRAINTS", "CONSTRAINT_SCHEMA", "");
-    if (!rules.ok()) return rules.status();
-    if (rules->rows.empty()) return absl::OkStatus();
     auto t = Query("KEY_COLUMN_USAGE", "TABLE_SCHEMA",
                    "AND REFERENCED_TABLE_NAME IS NOT NULL "
                    "ORDER BY TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION");
     if (!t.ok()) return t.status();
-    std::map<std::pair<std::string, std::string>, size_t> rule_of;
-    for (size_t i = 0; i < rules->rows.size(); ++i) {
-      rule_of[{rules->Get(i, "TABLE_NAME"), rules->Get(i, "CONSTRAINT_NAME")}] = i;
-    }
     int schema = t->Find("TABLE_SCHEMA"), table = t->Find("TABLE_NAME");
+    std::string create_of, create;  // the last SHOW CREATE TABLE
     for (size_t i = 0; i < t->rows.size(); ++i) {
       v1::TableDef* def = Find(*t, i, schema, table);
       if (def == nullptr) continue;
@@ -225,16 +219,37 @@ class Reader {
         key->set_name(t->Get(i, "CONSTRAINT_NAME"));
         key->mutable_referenced()->set_schema(t->Get(i, "REFERENCED_TABLE_SCHEMA"));
         key->mutable_referenced()->set_table(t->Get(i, "REFERENCED_TABLE_NAME"));
-        if (auto it = rule_of.find({def->name().table(), key->name()}); it != rule_of.end()) {
-          key->set_on_delete(rules->Get(it->second, "DELETE_RULE"));
-          key->set_on_update(rules->Get(it->second, "UPDATE_RULE"));
+        if (create_of != def->name().table()) {
+          auto shown =
+              connection_->Query("SHOW CREATE TABLE " + QuoteName(schema_, def->name().table()));
+          if (!shown.ok()) return shown.status();
+          create_of = def->name().table();
+          create = shown->Get(0, 1);
         }
+        SetForeignKeyRules(create, key);
       }
       v1::ForeignKeyDef* key = def->mutable_foreign_keys(def->foreign_keys_size() - 1);
       key->add_columns(t->Get(i, "COLUMN_NAME"));
       key->add_referenced_columns(t->Get(i, "REFERENCED_COLUMN_NAME"));
     }
     return absl::OkStatus();
+  }
+
+  // information_schema.REFERENTIAL_CONSTRAINTS would say it, but MariaDB hides its rows from users
+  // who have only SELECT.
+  static void SetForeignKeyRules(const std::string& create, v1::ForeignKeyDef* key) {
+    size_t begin = create.find("CONSTRAINT " + QuoteName(key->name()) + " FOREIGN KEY");
+    std::string line =
+        begin == std::string::npos ? "" : create.substr(begin, create.find('\n', begin) - begin);
+    std::string rules = line.substr(std::min(line.size(), line.rfind(')') + 1));
+    auto rule = [&](std::string_view event) -> std::string {
+      for (const char* action : {"CASCADE", "SET NULL", "SET DEFAULT", "NO ACTION"}) {
+        if (HasWord(rules, fmt::format("ON {} {}", event, action))) return action;
+      }
+      return "RESTRICT";  // what both servers mean and do not print
+    };
+    key->set_on_delete(rule("DELETE"));
+    key->set_on_update(rule("UPDATE"));
   }
 
   // Implicit versioning: the image has two columns that information_schema does not list.
