@@ -18,7 +18,7 @@ constexpr seconds kHelloWait{30};
 constexpr seconds kStopWait{30};
 constexpr seconds kFirstReportWait{10};
 constexpr double kProcessGraceS = 5;
-constexpr double kSilentSecondsMax = 120;
+constexpr double kSilentSecondsMax = 60;
 
 absl::Status Stopped() { return absl::CancelledError("stopped"); }
 
@@ -257,8 +257,8 @@ absl::StatusOr<std::unique_ptr<SourceActor::Session>> SourceActor::OpenSession(
   services_.workers->Expect(session->run);
   LaunchSpec spec;
   spec.program = services_.worker_program;
-  spec.arguments = {"--coordinator",        services_.address, "--launched-for",
-                    fmt::format("{}", id_), "--config",        config.name};
+  spec.arguments = {"--coordinator", services_.address, "--launched-for", fmt::format("{}", id_),
+                    "--config",      config.name,       "--log-level",    config.log_level};
   spec.environment = {"CHAMELEON_JOIN_TOKEN=" + session->run->token()};
   spec.label = Tag();
   spec.on_exit = [run = session->run](const std::string& how) { run->ProcessGone(how); };
