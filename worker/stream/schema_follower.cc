@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdio>
+#include <utility>
 #include <variant>
 
 #include "proto/wire/error.h"
 #include "worker/ddl/names.h"
 #include "worker/ddl/parser.h"
+#include "worker/ddl/schema_change.h"
 #include "worker/encode/charset.h"
 #include "worker/encode/escape.h"
 
@@ -15,19 +18,49 @@ namespace chameleon::worker::stream {
 namespace {
 
 using Action = SchemaFollower::Action;
-using ddl::TableRef;
 using ddl::TransactionControl;
-
-template <typename... Ts>
-struct Visitor : Ts... {
-  using Ts::operator()...;
-};
+using v1::TableChange;
 
 // "9.7.4-2" → 90704, "10.11.19-MariaDB-log" → 101119.
 uint32_t VersionNumber(const std::string& version) {
   unsigned major = 0, minor = 0, patch = 0;
   sscanf(version.c_str(), "%u.%u.%u", &major, &minor, &patch);
   return major * 10000 + minor * 100 + patch;
+}
+
+ddl::SessionContext ContextOf(const binlog::Query& query, const v1::ServerInfo& server) {
+  ddl::SessionContext context;
+  context.server = server.kind() == v1::ServerInfo::MARIADB ? ddl::ServerKind::kMariadb
+                                                            : ddl::ServerKind::kMysql;
+  context.server_version = VersionNumber(server.version());
+  context.default_database = std::string(query.database);
+  context.lower_case_table_names = server.lower_case_table_names();
+  if (query.sql_mode.has_value()) context.SetSqlMode(*query.sql_mode);
+  // MariaDB says it in a bit of flags2; MySQL in a variable of its own, only where it matters.
+  if (query.explicit_defaults_for_timestamp.has_value()) {
+    context.explicit_defaults_for_timestamp = *query.explicit_defaults_for_timestamp != 0;
+  } else if (context.mariadb() && query.flags2.has_value()) {
+    context.explicit_defaults_for_timestamp = (*query.flags2 & 0x01000000) != 0;
+  }
+  return context;
+}
+
+// The statement is in the session's character_set_client, not in UTF-8.
+absl::StatusOr<std::string> TextOf(const binlog::Query& query, const v1::ServerInfo& server) {
+  std::string text;
+  if (encode::IsAscii(query.statement) || !query.charset_client.has_value()) {
+    encode::AppendText(query.statement, encode::Escape::kNone, &text);
+    return text;
+  }
+  const auto name = server.charset_of_collation().find(*query.charset_client);
+  if (name == server.charset_of_collation().end()) {
+    encode::AppendText(query.statement, encode::Escape::kNone, &text);
+    return text;
+  }
+  auto charset = encode::Charset::Find(name->second);
+  if (!charset.ok()) return charset.status();
+  (*charset)->Decode(query.statement, &text);
+  return text;
 }
 
 Action Named(Action::Kind kind, std::string name = {}) {
@@ -40,48 +73,56 @@ Action Named(Action::Kind kind, std::string name = {}) {
 Action FromControl(const TransactionControl& control) {
   using Kind = TransactionControl::Kind;
   switch (control.kind) {
-    case Kind::kBegin:
-      return Named(Action::kBegin);
-    case Kind::kCommit:
-      return Named(Action::kCommit);
-    case Kind::kRollback:
-      return Named(Action::kRollback);
-    case Kind::kSavepoint:
-      return Named(Action::kSavepoint, ddl::LowerName(control.savepoint));
-    case Kind::kRollbackTo:
-      return Named(Action::kRollbackTo, ddl::LowerName(control.savepoint));
-    case Kind::kRelease:
-      return Named(Action::kBenign, "release savepoint");
-    default:
-      return Named(Action::kXa);
+    case Kind::kBegin: return Named(Action::kBegin);
+    case Kind::kCommit: return Named(Action::kCommit);
+    case Kind::kRollback: return Named(Action::kRollback);
+    case Kind::kSavepoint: return Named(Action::kSavepoint, ddl::LowerName(control.savepoint));
+    case Kind::kRollbackTo: return Named(Action::kRollbackTo, ddl::LowerName(control.savepoint));
+    case Kind::kRelease: return Named(Action::kBenign, "release savepoint");
+    case Kind::kXaCommit:
+      // ONE PHASE needs no prepare: its rows precede it in the same group.
+      return Named(control.one_phase ? Action::kCommit : Action::kXa);
+    case Kind::kXaStart:
+    case Kind::kXaEnd: return Named(Action::kBenign, "xa start or end");
+    case Kind::kXaPrepare:
+    case Kind::kXaRollback: return Named(Action::kXa);
   }
+  return Named(Action::kXa);
 }
 
-// Every table that the statement changes or drops.
-std::vector<TableRef> Concerned(const ddl::Statement& statement, const TableRegistry& tables) {
-  std::vector<TableRef> refs;
-  std::visit(Visitor{
-                 [&](const ddl::CreateTable& s) { refs.push_back(s.table); },
-                 [&](const ddl::AlterTable& s) { refs.push_back(s.table); },
-                 [&](const ddl::DropTable& s) { refs = s.tables; },
-                 [&](const ddl::RenameTable& s) {
-                   for (const auto& pair : s.pairs) {
-                     refs.push_back(pair.from);
-                     refs.push_back(pair.to);
-                   }
-                 },
-                 [&](const ddl::TruncateTable& s) { refs.push_back(s.table); },
-                 [&](const ddl::DropDatabase& s) {
-                   for (const auto& [name, _] : tables.tables()) {
-                     if (name.first == s.schema) refs.push_back({name.first, name.second});
-                   }
-                 },
-                 [&](const ddl::Unparsed& s) { refs = s.tables; },
-                 [](const auto&) {},
-             },
-             statement);
-  return refs;
-}
+class RegistryLookup : public ddl::SchemaLookup {
+ public:
+  RegistryLookup(const TableRegistry& tables, const v1::ServerInfo& server)
+      : tables_(tables), server_(server) {}
+
+  const v1::TableDef* Find(const ddl::TableRef& table) const override {
+    std::shared_ptr<TableState> state;
+    if (tables_.Find(table.schema, table.table, &state) != Wanted::kKnown) return nullptr;
+    return &state->version.def();
+  }
+  bool Wants(const ddl::TableRef& table) const override {
+    std::shared_ptr<TableState> state;
+    return tables_.Find(table.schema, table.table, &state) == Wanted::kUnknown;
+  }
+  std::vector<const v1::TableDef*> Tables() const override {
+    std::vector<const v1::TableDef*> all;
+    for (const auto& [_, state] : tables_.tables()) {
+      if (state->version.plan().replicated() && !state->stopped) {
+        all.push_back(&state->version.def());
+      }
+    }
+    return all;
+  }
+  std::optional<ddl::CharsetDefault> Database(const std::string& schema) const override {
+    const auto it = server_.databases().find(schema);
+    if (it == server_.databases().end()) return std::nullopt;
+    return ddl::CharsetDefault{it->second.charset(), it->second.collation()};
+  }
+
+ private:
+  const TableRegistry& tables_;
+  const v1::ServerInfo& server_;
+};
 
 }  // namespace
 
@@ -91,20 +132,10 @@ SchemaFollower::SchemaFollower(const v1::Lease& lease, const v1::ServerInfo& ser
 
 absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
                                               const v1::Position& position) {
-  ddl::SessionContext context;
-  context.server = server_.kind() == v1::ServerInfo::MARIADB ? ddl::ServerKind::kMariadb
-                                                             : ddl::ServerKind::kMysql;
-  context.server_version = VersionNumber(server_.version());
-  context.default_database = std::string(query.database);
-  context.lower_case_table_names = server_.lower_case_table_names();
-  if (query.sql_mode.has_value()) context.SetSqlMode(*query.sql_mode);
-  if (query.explicit_defaults_for_timestamp.has_value()) {
-    context.explicit_defaults_for_timestamp = *query.explicit_defaults_for_timestamp != 0;
-  }
-  std::string text;
-  encode::AppendText(query.statement, encode::Escape::kNone, &text);
-  const auto statement = ddl::Parse(text, context);
-
+  const auto context = ContextOf(query, server_);
+  auto text = TextOf(query, server_);
+  if (!text.ok()) return text.status();
+  const auto statement = ddl::Parse(*text, context);
   if (const auto* control = std::get_if<TransactionControl>(&statement)) {
     return FromControl(*control);
   }
@@ -114,32 +145,100 @@ absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
   if (const auto* dml = std::get_if<ddl::Dml>(&statement)) {
     return Named(Action::kStatementDml, dml->kind);
   }
-  return Change(statement, text, position);
+  const RegistryLookup lookup(*tables_, server_);
+  const ddl::CharsetDefault server_default{server_.charset().charset(),
+                                           server_.charset().collation()};
+  if (auto change = ddl::DatabaseChangeOf(statement, lookup, server_default, context)) {
+    auto* databases = server_.mutable_databases();
+    if (change->charset.has_value()) {
+      (*databases)[change->schema].set_charset(change->charset->charset);
+      (*databases)[change->schema].set_collation(change->charset->collation);
+    } else {
+      databases->erase(change->schema);
+    }
+  }
+  auto changes = ddl::ApplyStatement(statement, lookup, context);
+  if (!changes.ok()) return changes.status();
+  if (changes->empty()) return Named(Action::kBenign, ddl::LowerAscii(ddl::Describe(statement)));
+  return Change(*changes, *text, position);
 }
 
-absl::StatusOr<Action> SchemaFollower::Change(const ddl::Statement& statement,
+absl::StatusOr<Action> SchemaFollower::Change(const std::vector<TableChange>& changes,
                                               const std::string& text,
                                               const v1::Position& position) {
-  auto batch = std::make_unique<Batch>();
-  for (const auto& ref : Concerned(statement, *tables_)) {
-    std::shared_ptr<TableState> state;
-    if (tables_->Find(ref.schema, ref.table, &state) != Wanted::kKnown) continue;
-    if (std::holds_alternative<ddl::TruncateTable>(statement)) {
-      batch->ready_lines += fmt::format("{}\ttruncate\t\\N\t\\N\t\\N\n", state->id());
-      ++batch->ready_rows;
-      continue;
-    }
-    state->stopped = true;
-    spdlog::error("table leaves the replica tbl={}: {}", state->FullName(), text);
-    batch->stops.push_back({state, fmt::format("schema changes are not followed: {}", text)});
-  }
-  if (batch->ready_rows == 0 && batch->stops.empty()) {
-    return Named(Action::kBenign, ddl::LowerName(ddl::Describe(statement)));
-  }
-  (void)position;
   Action action = Named(Action::kChange);
-  action.batch = std::move(batch);
+  action.batch = std::make_unique<Batch>();
+  auto status = AskCoordinator(changes, text, position, action.batch.get());
+  if (!status.ok()) return status;
   return action;
+}
+
+absl::Status SchemaFollower::AskCoordinator(const std::vector<TableChange>& changes,
+                                            const std::string& text, const v1::Position& position,
+                                            Batch* batch) {
+  v1::ChangeSchemaRequest request;
+  *request.mutable_lease() = lease_;
+  *request.mutable_position() = position;
+  request.set_statement(text);
+  for (const auto& change : changes) *request.add_changes() = change;
+  auto response = change_schema_(request);
+  if (absl::IsFailedPrecondition(response.status())) {
+    // It cannot be translated exactly: the tables leave the replica, with the statement.
+    for (const auto& change : changes) {
+      Stop(change.name(), fmt::format("{}: {}", Text(response.status()), text), batch);
+    }
+    return absl::OkStatus();
+  }
+  if (!response.ok()) return response.status();
+  if (response->plans_size() != static_cast<int>(changes.size())) {
+    return absl::InternalError("the coordinator answered another number of schema changes");
+  }
+  batch->ready_lines = std::move(*response->mutable_log_data());
+  batch->ready_rows = response->log_rows();
+  batch->exclusive = response->exclusive();
+  for (size_t i = 0; i < changes.size(); ++i) {
+    auto status = UpdateRegistry(changes[i], response->plans(static_cast<int>(i)), position, batch);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SchemaFollower::UpdateRegistry(const TableChange& change, const v1::TablePlan& plan,
+                                            const v1::Position& position, Batch* batch) {
+  v1::TableVersion version;
+  *version.mutable_def() = change.after();
+  *version.mutable_plan() = plan;
+  *version.mutable_valid_from() = position;
+  switch (change.kind()) {
+    case TableChange::TRUNCATE: return absl::OkStatus();
+    case TableChange::STOP:
+    case TableChange::RECOPY:
+      Stop(change.name(), change.reason(), batch);
+      return absl::OkStatus();
+    case TableChange::DROP:
+      // A version that is not replicated and has no columns: the table is gone from here on.
+      tables_->Remove(change.name());
+      *version.mutable_def()->mutable_name() = change.name();
+      break;
+    case TableChange::RENAME:
+      tables_->Remove(change.name());
+      *version.mutable_def()->mutable_name() = change.new_name();
+      break;
+    default: break;
+  }
+  batch->versions.push_back(version);
+  if (change.kind() == TableChange::DROP) return absl::OkStatus();
+  const auto& name = version.def().name();
+  if (!tables_->Covers(name.schema(), name.table())) return absl::OkStatus();
+  return tables_->Put(version);
+}
+
+void SchemaFollower::Stop(const v1::TableName& name, const std::string& reason, Batch* batch) {
+  std::shared_ptr<TableState> state;
+  if (tables_->Find(name.schema(), name.table(), &state) != Wanted::kKnown) return;
+  state->stopped = true;
+  spdlog::error("table leaves the replica tbl={}: {}", state->FullName(), reason);
+  batch->stops.push_back({state, reason});
 }
 
 }  // namespace chameleon::worker::stream

@@ -13,7 +13,6 @@
 #include "absl/status/statusor.h"
 #include "chameleon/v1/worker.pb.h"
 #include "worker/binlog/event.h"
-#include "worker/ddl/statement.h"
 #include "worker/stream/batch.h"
 #include "worker/stream/table_registry.h"
 
@@ -44,14 +43,20 @@ class SchemaFollower {
     std::string name;  // savepoint; what a benign statement was
     std::unique_ptr<Batch> batch;
   };
+  // `position`: the end of the statement's event, or of its group when it is one of its own.
   absl::StatusOr<Action> Follow(const binlog::Query& query, const v1::Position& position);
 
  private:
-  absl::StatusOr<Action> Change(const ddl::Statement& statement, const std::string& text,
-                                const v1::Position& position);
+  absl::StatusOr<Action> Change(const std::vector<v1::TableChange>& changes,
+                                const std::string& text, const v1::Position& position);
+  absl::Status AskCoordinator(const std::vector<v1::TableChange>& changes, const std::string& text,
+                              const v1::Position& position, Batch* batch);
+  absl::Status UpdateRegistry(const v1::TableChange& change, const v1::TablePlan& plan,
+                              const v1::Position& position, Batch* batch);
+  void Stop(const v1::TableName& name, const std::string& reason, Batch* batch);
 
   const v1::Lease lease_;
-  const v1::ServerInfo server_;
+  v1::ServerInfo server_;  // its database defaults follow the statements
   TableRegistry* const tables_;
   const ChangeSchema change_schema_;
 };
