@@ -28,8 +28,11 @@ class SnapshotLoader {
                                                               const SourceConfig& source,
                                                               const v1::Lease& lease);
   virtual ~SnapshotLoader() = default;
+  // Drops what a killed snapshot left behind; for a source that is found initialising at start.
+  static absl::Status Clean(const TargetConnection& target, const SourceConfig& source);
 
-  virtual absl::StatusOr<v1::PlanTablesResponse> PlanTables(const v1::PlanTablesRequest& request) = 0;
+  virtual absl::StatusOr<v1::PlanTablesResponse> PlanTables(
+      const v1::PlanTablesRequest& request) = 0;
   virtual absl::StatusOr<std::unique_ptr<CopySession>> OpenCopy(uint64_t table_id,
                                                                 uint32_t chunk) = 0;
   // Starts building the table's keys and indexes in the background.

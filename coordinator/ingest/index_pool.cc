@@ -1,0 +1,111 @@
+#include "coordinator/ingest/index_pool.h"
+
+#include <fmt/format.h>
+
+#include "proto/wire/error.h"
+
+namespace chameleon::coordinator::ingest {
+namespace {
+
+// Commits need not wait for the disk: the swap's does, and it comes after all of them in the WAL.
+constexpr std::string_view kSetup =
+    "SET maintenance_work_mem = '256MB'; SET synchronous_commit = off";
+
+}  // namespace
+
+IndexPool::IndexPool(TargetConnection target, std::string application_name, int threads)
+    : target_(std::move(target)),
+      application_name_(std::move(application_name)),
+      sessions_(threads) {
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([this, i] { Run(i); });
+}
+
+IndexPool::~IndexPool() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+    jobs_.clear();
+    for (const auto& session : sessions_) {
+      if (session != nullptr) session->Cancel();
+    }
+  }
+  changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void IndexPool::Add(const std::string& table, std::vector<std::string> create,
+                    std::vector<std::string> finish) {
+  auto entry = std::make_shared<Table>(Table{table, create.size(), std::move(finish)});
+  // A table without indexes still has its finish statements: one job that does nothing first.
+  if (create.empty()) {
+    create.emplace_back("");
+    entry->open = 1;
+  }
+  {
+    std::lock_guard lock(mutex_);
+    known_ += static_cast<uint32_t>(create.size());
+    for (std::string& statement : create) jobs_.push_back({entry, std::move(statement)});
+  }
+  changed_.notify_all();
+}
+
+absl::Status IndexPool::Wait() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return stop_ || !error_.ok() || (jobs_.empty() && busy_ == 0); });
+  return error_;
+}
+
+absl::Status IndexPool::error() const {
+  std::lock_guard lock(mutex_);
+  return error_;
+}
+
+std::pair<uint32_t, uint32_t> IndexPool::Progress() const {
+  std::lock_guard lock(mutex_);
+  return {done_, known_};
+}
+
+void IndexPool::Run(size_t slot) {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stop_ || (!jobs_.empty() && error_.ok()); });
+    if (stop_) return;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    ++busy_;
+    lock.unlock();
+    absl::Status status = Execute(slot, job);
+    lock.lock();
+    if (status.ok() && --job.table->open == 0) {
+      for (const std::string& statement : job.table->finish) {
+        lock.unlock();
+        status = Execute(slot, {job.table, statement});
+        lock.lock();
+        if (!status.ok()) break;
+      }
+    }
+    --busy_;
+    ++done_;
+    if (!status.ok() && error_.ok()) {
+      error_ = WithContext(status, fmt::format("table {}", job.table->name));
+    }
+    changed_.notify_all();
+  }
+}
+
+absl::Status IndexPool::Execute(size_t slot, const Job& job) {
+  if (job.statement.empty()) return absl::OkStatus();
+  pg::Session* session = sessions_[slot].get();  // set by this thread only
+  if (session == nullptr) {
+    auto opened = pg::Session::Connect(target_, application_name_);
+    if (!opened.ok()) return opened.status();
+    if (absl::Status status = (*opened)->Execute(kSetup).status(); !status.ok()) return status;
+    std::lock_guard lock(mutex_);
+    if (stop_) return absl::CancelledError("the snapshot was given up");
+    sessions_[slot] = std::move(*opened);
+    session = sessions_[slot].get();
+  }
+  return session->Execute(job.statement).status();
+}
+
+}  // namespace chameleon::coordinator::ingest

@@ -1,0 +1,404 @@
+#include "coordinator/ingest/snapshot_loader.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "coordinator/ingest/copy_pool.h"
+#include "coordinator/ingest/index_pool.h"
+#include "coordinator/ingest/loading_schema.h"
+#include "coordinator/pg/message_json.h"
+#include "coordinator/pg/session.h"
+#include "coordinator/target/ddl_writer.h"
+#include "coordinator/target/quote.h"
+#include "coordinator/target/type_map.h"
+#include "proto/wire/error.h"
+
+namespace chameleon::coordinator::ingest {
+namespace {
+
+using pg::Session;
+using target::Identifier;
+
+constexpr int kIndexThreads = 2;
+
+struct LoadingTable {
+  v1::TableDef def;
+  v1::TablePlan plan;
+  v1::Position valid_from;
+  std::string loading_schema;
+  uint64_t rows = 0;      // committed so far
+  bool in_doubt = false;  // a chunk's commit was not answered: count
+  bool finished = false;
+  std::set<uint32_t> chunks;  // committed
+};
+
+class PgSnapshotLoader final : public SnapshotLoader {
+ public:
+  PgSnapshotLoader(const Config& config, SourceConfig source, v1::Lease lease,
+                   std::unique_ptr<Session> session)
+      : target_(config.target),
+        overrides_(config.type_overrides),
+        source_(std::move(source)),
+        lease_(std::move(lease)),
+        session_(std::move(session)),
+        copies_(std::make_shared<CopyPool>(target_, "chameleon copy " + source_.name)),
+        indexes_(std::make_unique<IndexPool>(target_, "chameleon index " + source_.name,
+                                             kIndexThreads)) {}
+
+  ~PgSnapshotLoader() override {
+    indexes_ = nullptr;  // cancels and joins
+    if (swapped_) return;
+    absl::Status status = DropLoadingSchemas(target_, source_);
+    if (!status.ok()) {
+      spdlog::warn("loading schemas are left behind until the next init_replica src={} error={}",
+                   source_.name, Text(status));
+    }
+  }
+
+  absl::Status Prepare() {
+    if (absl::Status status = CheckEpoch(); !status.ok()) return status;
+    if (absl::Status status = DropLoadingSchemas(target_, source_); !status.ok()) return status;
+    for (const auto& [from, to] : source_.options.schema_mappings()) {
+      auto created = session_->Execute("CREATE SCHEMA " + Identifier(LoadingSchema(to)));
+      if (!created.ok()) return created.status();
+    }
+    auto extensions = session_->Execute(
+        "SELECT e.extname, n.nspname FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n"
+        " ON n.oid = e.extnamespace WHERE e.extname IN ('postgis', 'vector')");
+    if (!extensions.ok()) return extensions.status();
+    for (size_t i = 0; i < extensions->size(); ++i) {
+      (extensions->Text(i, 0) == "postgis" ? postgis_ : pgvector_) = extensions->Text(i, 1);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<v1::PlanTablesResponse> PlanTables(const v1::PlanTablesRequest& request) override {
+    std::lock_guard lock(mutex_);
+    std::vector<LoadingTable> planned;
+    std::string statements = "BEGIN; " + EpochGuard() + ";";
+    for (const v1::TableDef& def : request.tables()) {
+      auto table = Plan(def, request);
+      if (!table.ok()) return table.status();
+      if (request.replace()) {
+        for (const auto& s : target::DropStatements(def, table->plan, table->loading_schema)) {
+          statements += s + ";";
+        }
+      }
+      for (const auto& s : target::TableStatements(def, table->plan, table->loading_schema,
+                                                   FillFactorOf(def.name()))) {
+        statements += s + ";";
+      }
+      planned.push_back(std::move(*table));
+    }
+    auto created = session_->Execute(statements + "COMMIT");
+    if (!created.ok()) {
+      session_->Abandon();
+      return Fenced(created.status());
+    }
+    if (absl::Status status = ReadTypes(&planned); !status.ok()) return status;
+    v1::PlanTablesResponse response;
+    for (LoadingTable& table : planned) {
+      *response.add_plans() = table.plan;
+      const uint64_t id = table.plan.table_id();
+      tables_[id] = std::move(table);
+    }
+    return response;
+  }
+
+  absl::StatusOr<std::unique_ptr<CopySession>> OpenCopy(uint64_t table_id,
+                                                        uint32_t chunk) override {
+    std::string copy;
+    {
+      std::lock_guard lock(mutex_);
+      auto found = tables_.find(table_id);
+      if (found == tables_.end()) return UnknownTable(table_id);
+      LoadingTable& table = found->second;
+      if (table.finished || table.chunks.count(chunk)) {
+        return absl::AlreadyExistsError(
+            fmt::format("chunk {} of table {} was copied before", chunk, NameOf(table)));
+      }
+      copy = CopyStatement(table);
+    }
+    return copies_->Open(copy, EpochGuard(), [this, table_id, chunk](const CopyEnd& end) {
+      std::lock_guard lock(mutex_);
+      auto found = tables_.find(table_id);
+      if (found == tables_.end()) return;
+      found->second.in_doubt |= end.in_doubt;
+      if (!end.committed) return;
+      found->second.rows += end.rows;
+      found->second.chunks.insert(chunk);
+    });
+  }
+
+  absl::Status FinishTable(uint64_t table_id, uint64_t rows) override {
+    std::lock_guard lock(mutex_);
+    if (absl::Status status = indexes_->error(); !status.ok()) return status;
+    auto found = tables_.find(table_id);
+    if (found == tables_.end()) return UnknownTable(table_id);
+    LoadingTable& table = found->second;
+    if (table.in_doubt) {
+      auto count = session_->Execute("SELECT count(*) FROM " +
+                                     Identifier(table.loading_schema, table.plan.target_table()));
+      if (!count.ok()) return count.status();
+      table.rows = count->Uint(0, 0);
+    }
+    if (table.rows != rows) {
+      return absl::InternalError(
+          fmt::format("table {}: {} rows were sent, {} arrived", NameOf(table), rows, table.rows));
+    }
+    table.finished = true;
+    target::NamePool& pool = Pool(table.loading_schema);
+    target::IndexStatements indexes =
+        target::BuildIndexes(table.def, table.plan, table.loading_schema, !postgis_.empty(), &pool);
+    for (const std::string& skipped : indexes.skipped) {
+      spdlog::warn("index not built src={} tbl={} index={}", source_.name, NameOf(table), skipped);
+    }
+    for (std::string& comment :
+         target::CommentStatements(table.def, table.plan, table.loading_schema)) {
+      indexes.finish.push_back(std::move(comment));
+    }
+    indexes.finish.push_back("ANALYZE " +
+                             Identifier(table.loading_schema, table.plan.target_table()));
+    indexes_->Add(NameOf(table), std::move(indexes.create), std::move(indexes.finish));
+    return absl::OkStatus();
+  }
+
+  absl::Status FinishSnapshot(const v1::FinishSnapshotRequest& request) override {
+    // Without mutex_: indexes take their time, and progress is asked for meanwhile.
+    if (absl::Status status = indexes_->Wait(); !status.ok()) return status;
+    std::lock_guard lock(mutex_);
+    for (const auto& [id, table] : tables_) {
+      if (!table.finished) {
+        return absl::InternalError(fmt::format("table {} was not finished", NameOf(table)));
+      }
+    }
+    const auto deadline =
+        std::chrono::steady_clock::now() + std::chrono::milliseconds(source_.lock_timeout_ms);
+    const std::string swap = SwapStatements(request.position());
+    while (true) {
+      auto done = session_->Execute(swap);
+      if (done.ok()) break;
+      session_->Abandon();
+      if (pg::SqlState(done.status()) != "55P03") return Fenced(done.status());
+      if (std::chrono::steady_clock::now() >= deadline) return InUse();
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    }
+    swapped_ = true;
+    Grant();
+    return absl::OkStatus();
+  }
+
+  std::pair<uint32_t, uint32_t> IndexProgress() const override { return indexes_->Progress(); }
+
+ private:
+  // mutex_ held from here on.
+  absl::StatusOr<LoadingTable> Plan(const v1::TableDef& def, const v1::PlanTablesRequest& request) {
+    auto mapping = source_.options.schema_mappings().find(def.name().schema());
+    if (mapping == source_.options.schema_mappings().end()) {
+      return absl::InternalError(
+          fmt::format("schema {} is not in schema_mappings", def.name().schema()));
+    }
+    auto plan = target::MapTable(def, {.target_schema = mapping->second,
+                                       .overrides = overrides_,
+                                       .postgis_schema = postgis_,
+                                       .pgvector_schema = pgvector_});
+    if (!plan.ok()) return plan.status();
+    LoadingTable table{.def = def,
+                       .plan = std::move(*plan),
+                       .valid_from = request.position(),
+                       .loading_schema = LoadingSchema(mapping->second)};
+    auto id = TableId(def.name());
+    if (!id.ok()) return id.status();
+    table.plan.set_table_id(*id);
+    if (!request.replace() && !Pool(table.loading_schema).Claim(table.plan.target_table())) {
+      return Error(absl::StatusCode::kFailedPrecondition, "NAME_COLLISION",
+                   table.plan.target_table(),
+                   fmt::format("schema {}: two tables would be named {}", mapping->second,
+                               table.plan.target_table()),
+                   "Leave one of them out with skip_tables.");
+    }
+    return table;
+  }
+
+  // A table keeps its number over all its lives.
+  absl::StatusOr<uint64_t> TableId(const v1::TableName& name) {
+    auto& id = ids_[{name.schema(), name.table()}];
+    if (id != 0) return id;
+    auto rows = session_->Query(
+        "SELECT coalesce((SELECT i_id_table FROM sch_chameleon.t_replica_tables"
+        " WHERE i_id_source = $1 AND t_source_schema = $2 AND t_source_table = $3),"
+        " nextval(pg_get_serial_sequence('sch_chameleon.t_replica_tables', 'i_id_table')))",
+        {std::to_string(lease_.source_id()), name.schema(), name.table()});
+    if (!rows.ok()) return rows.status();
+    return id = rows->Uint(0, 0);
+  }
+
+  // The types as the server spells them with nothing but pg_catalog in the search path: replay
+  // names them under such a path.
+  absl::Status ReadTypes(std::vector<LoadingTable>* planned) {
+    std::map<std::string, std::map<std::pair<std::string, std::string>, std::string>> types;
+    for (LoadingTable& table : *planned) {
+      auto [schema, first] = types.try_emplace(table.loading_schema);
+      if (first) {
+        auto rows = session_->Execute(fmt::format(
+            "BEGIN; SET LOCAL search_path = pg_catalog;"
+            "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)"
+            " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+            " WHERE c.relnamespace = {}::regnamespace AND c.relkind = 'r' AND a.attnum > 0"
+            " AND NOT a.attisdropped; COMMIT",
+            target::Literal(Identifier(table.loading_schema))));
+        if (!rows.ok()) return rows.status();
+        for (size_t i = 0; i < rows->size(); ++i) {
+          schema->second[{rows->Text(i, 0), rows->Text(i, 1)}] = rows->Text(i, 2);
+        }
+      }
+      for (v1::ColumnPlan& column : *table.plan.mutable_columns()) {
+        if (column.omitted() || target::HasOwnEnum(table.plan, column)) continue;
+        column.set_target_type(schema->second[{table.plan.target_table(), column.target_name()}]);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  std::string CopyStatement(const LoadingTable& table) const {
+    std::vector<std::string> columns;
+    for (const v1::ColumnPlan& column : table.plan.columns()) {
+      if (!column.omitted()) columns.push_back(Identifier(column.target_name()));
+    }
+    return fmt::format("COPY {} ({}) FROM STDIN",
+                       Identifier(table.loading_schema, table.plan.target_table()),
+                       fmt::join(columns, ", "));
+  }
+
+  std::string SwapStatements(const v1::Position& position) const {
+    // A waiting swap makes all readers wait behind it: short attempts, repeated.
+    std::string sql = "BEGIN; SET LOCAL lock_timeout = '2s';";
+    std::vector<v1::TableVersion> versions;
+    std::string notes;
+    const std::map<std::string, std::string> mappings(source_.options.schema_mappings().begin(),
+                                                      source_.options.schema_mappings().end());
+    for (const auto& [id, table] : tables_) {
+      v1::TableVersion& version = versions.emplace_back();
+      *version.mutable_def() = table.def;
+      *version.mutable_plan() = table.plan;
+      *version.mutable_valid_from() = table.valid_from;
+      for (const auto& note : target::DetachNotes(table.def, table.plan, mappings)) {
+        notes += fmt::format("{}json_build_object('table_id', {}, 'kind', {}, 'statement', {})",
+                             notes.empty() ? "" : ", ", id, target::Literal(note.kind),
+                             target::Literal(note.statement));
+      }
+    }
+    for (const auto& [from, to] : mappings) {
+      sql += fmt::format("DROP SCHEMA IF EXISTS {} CASCADE; ALTER SCHEMA {} RENAME TO {};",
+                         Identifier(to), Identifier(LoadingSchema(to)), Identifier(to));
+    }
+    const std::string json = pg::ToJsonArray(versions);
+    // json_build_array takes at most 100 arguments: an array of json has no such limit.
+    sql += fmt::format(
+        "SELECT sch_chameleon.fn_start_life({}, {}, {}, {}, to_json(ARRAY[{}]::json[])); COMMIT",
+        lease_.source_id(), lease_.epoch(), target::Literal(pg::ToJson(position)),
+        target::Literal(json.empty() ? "[]" : json), notes);
+    return sql;
+  }
+
+  void Grant() {
+    for (const std::string& role : source_.grant_select_to) {
+      auto exists = session_->Query("SELECT FROM pg_catalog.pg_roles WHERE rolname = $1", {role});
+      if (exists.ok() && exists->empty()) {
+        spdlog::error("role does not exist, select is not granted src={} role={}", source_.name,
+                      role);
+        continue;
+      }
+      for (const auto& [from, to] : source_.options.schema_mappings()) {
+        auto granted = session_->Execute(fmt::format(
+            "GRANT USAGE ON SCHEMA {0} TO {1}; GRANT SELECT ON ALL TABLES IN SCHEMA {0} TO {1}",
+            Identifier(to), Identifier(role)));
+        if (!granted.ok()) {
+          spdlog::error("select is not granted src={} schema={} role={} error={}", source_.name, to,
+                        role, Text(granted.status()));
+        }
+      }
+    }
+  }
+
+  uint32_t FillFactorOf(const v1::TableName& name) const {
+    uint32_t percent = 100;
+    const std::string full = name.schema() + "." + name.table();
+    for (const FillFactor& f : source_.fillfactor) {
+      for (const std::string& t : f.tables) {
+        if (t == full) return f.percent;
+        if (t == "*") percent = f.percent;
+      }
+    }
+    return percent;
+  }
+
+  std::string EpochGuard() const {
+    return fmt::format("SELECT sch_chameleon.fn_check_epoch({}, {})", lease_.source_id(),
+                       lease_.epoch());
+  }
+  absl::Status CheckEpoch() { return Fenced(session_->Execute(EpochGuard()).status()); }
+
+  absl::Status Fenced(const absl::Status& status) const {
+    if (pg::SqlState(status) != "CH001") return status;
+    return Error(absl::StatusCode::kAborted, "LEASE_LOST", source_.name, Text(status), "");
+  }
+
+  absl::Status InUse() const {
+    return Error(absl::StatusCode::kFailedPrecondition, "TARGET_IN_USE", source_.name,
+                 fmt::format("the target schemas of source {} were in use for {} s", source_.name,
+                             source_.lock_timeout_ms / 1000),
+                 "End the transactions that read them, or raise lock_timeout, and run "
+                 "init_replica again.");
+  }
+
+  static std::string NameOf(const LoadingTable& table) {
+    return fmt::format("{}.{}", table.def.name().schema(), table.def.name().table());
+  }
+  static absl::Status UnknownTable(uint64_t id) {
+    return absl::InternalError(fmt::format("table {} was not planned", id));
+  }
+  target::NamePool& Pool(const std::string& schema) { return names_[schema]; }
+
+  const TargetConnection target_;
+  const std::vector<TypeOverride> overrides_;
+  const SourceConfig source_;
+  const v1::Lease lease_;
+  std::string postgis_, pgvector_;  // their schemas
+  std::mutex mutex_;
+  std::unique_ptr<Session> session_;  // from here on guarded by mutex_
+  std::map<uint64_t, LoadingTable> tables_;
+  std::map<std::pair<std::string, std::string>, uint64_t> ids_;
+  std::map<std::string, target::NamePool> names_;  // by loading schema
+  bool swapped_ = false;
+  const std::shared_ptr<CopyPool> copies_;
+  std::unique_ptr<IndexPool> indexes_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SnapshotLoader>> SnapshotLoader::Open(const Config& config,
+                                                                     const SourceConfig& source,
+                                                                     const v1::Lease& lease) {
+  auto session = Session::Connect(config.target, "chameleon snapshot " + source.name);
+  if (!session.ok()) return session.status();
+  auto loader = std::make_unique<PgSnapshotLoader>(config, source, lease, std::move(*session));
+  if (absl::Status status = loader->Prepare(); !status.ok()) return status;
+  return loader;
+}
+
+absl::Status SnapshotLoader::Clean(const TargetConnection& target, const SourceConfig& source) {
+  return DropLoadingSchemas(target, source);
+}
+
+}  // namespace chameleon::coordinator::ingest

@@ -1,0 +1,149 @@
+-- The receiving end of the batch invariant.
+
+-- Stores one batch whose lines this transaction has copied into p_log_table: its row, its schema
+-- versions, its ledger, and the received position. All of it only if the lease is current and the
+-- batch begins exactly where the last one ended; otherwise CH001 (stale epoch), CH002 (gap,
+-- duplicate or wrong number). Returns the log table for the next batch. A batch without rows and
+-- versions is an idle advance: it consumes its number and moves the position, but leaves no row.
+-- Takes the row of t_sources last and briefly: COPY runs without any lock on it.
+CREATE FUNCTION sch_chameleon.fn_store_batch(
+  p_i_id_source bigint, p_epoch bigint, p_batch bigint, p_begin json, p_end json,
+  p_more boolean, p_exclusive boolean, p_rows integer, p_changes integer, p_commit_us bigint,
+  p_log_table varchar, p_log_rows_max bigint, p_versions json DEFAULT NULL,
+  p_ledger json DEFAULT NULL)
+RETURNS varchar LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_src sch_chameleon.t_sources;
+  v_commit timestamptz;
+  v_open boolean;
+  v_blocks bigint;
+  v_switch boolean := false;
+BEGIN
+  SELECT * INTO v_src FROM sch_chameleon.t_sources
+  WHERE i_id_source = p_i_id_source FOR NO KEY UPDATE;
+  IF NOT FOUND OR v_src.i_epoch <> p_epoch THEN
+    RAISE EXCEPTION 'epoch % of source % is over, the current one is %', p_epoch, p_i_id_source,
+      coalesce(v_src.i_epoch::text, 'none') USING ERRCODE = 'CH001';
+  END IF;
+  IF v_src.i_last_batch + 1 <> p_batch THEN
+    RAISE EXCEPTION 'batch % of source % is not the next one, %', p_batch, v_src.t_source,
+      v_src.i_last_batch + 1 USING ERRCODE = 'CH002';
+  END IF;
+  IF (v_src.t_binlog_name, v_src.i_binlog_position, v_src.t_gtid_set, v_src.t_server_id,
+      v_src.i_file_created) IS DISTINCT FROM
+     (p_begin->>'file', (p_begin->>'offset')::bigint, p_begin->>'gtid', p_begin->>'server_id',
+      (p_begin->>'file_created')::bigint) THEN
+    RAISE EXCEPTION 'batch % of source % begins at %:%, the received position is %:%', p_batch,
+      v_src.t_source, p_begin->>'file', p_begin->>'offset', v_src.t_binlog_name,
+      v_src.i_binlog_position USING ERRCODE = 'CH002';
+  END IF;
+  IF p_log_table <> v_src.v_log_table[1] THEN
+    RAISE EXCEPTION 'batch % of source % is in log table %, the current one is %', p_batch,
+      v_src.t_source, p_log_table, v_src.v_log_table[1] USING ERRCODE = 'CH002';
+  END IF;
+
+  v_blocks := pg_relation_size(format('sch_chameleon.%I', p_log_table)::regclass)
+    / current_setting('block_size')::bigint;
+  v_open := v_src.b_batch_open;
+  v_commit := CASE WHEN p_commit_us > 0
+                   THEN timestamptz 'epoch' + p_commit_us * interval '1 microsecond' END;
+  IF p_rows > 0 OR p_more OR v_open OR p_versions IS NOT NULL THEN
+    INSERT INTO sch_chameleon.t_replica_batch (
+      i_id_batch, i_id_source, t_binlog_name, i_binlog_position, t_gtid_set, t_server_id,
+      i_file_created, t_begin_binlog_name, i_begin_binlog_position, ts_source_commit, b_more,
+      b_exclusive, i_rows, i_changes, ts_processed, v_log_table, i_first_block, i_last_block)
+    VALUES (
+      p_batch, p_i_id_source, p_end->>'file', (p_end->>'offset')::bigint, p_end->>'gtid',
+      p_end->>'server_id', (p_end->>'file_created')::bigint, v_src.t_binlog_name,
+      v_src.i_binlog_position, v_commit, p_more, p_exclusive, p_rows, p_changes,
+      clock_timestamp(), p_log_table, greatest(v_src.i_log_blocks - 1, 0), v_blocks);
+    -- Switch between whole transactions only, and only to an empty table.
+    v_switch := NOT p_more AND v_src.i_log_rows + p_rows >= p_log_rows_max
+      AND pg_relation_size(format('sch_chameleon.%I', v_src.v_log_table[2])::regclass) = 0;
+  ELSIF NOT EXISTS (SELECT FROM sch_chameleon.t_replica_batch b
+                    WHERE b.i_id_source = p_i_id_source AND NOT b.b_replayed) THEN
+    -- Nothing waits for replay: what readers see is the source as of here.
+    UPDATE sch_chameleon.t_last_replayed r
+    SET t_binlog_name = p_end->>'file', i_binlog_position = (p_end->>'offset')::bigint,
+        t_gtid_set = p_end->>'gtid', t_server_id = p_end->>'server_id',
+        i_file_created = (p_end->>'file_created')::bigint, i_last_batch = p_batch,
+        ts_last_replayed = clock_timestamp(),
+        ts_source_commit = coalesce(v_commit, r.ts_source_commit)
+    WHERE r.i_id_source = p_i_id_source;
+  END IF;
+
+  UPDATE sch_chameleon.t_sources s
+  SET t_binlog_name = p_end->>'file', i_binlog_position = (p_end->>'offset')::bigint,
+      t_gtid_set = p_end->>'gtid', t_server_id = p_end->>'server_id',
+      i_file_created = (p_end->>'file_created')::bigint,
+      i_last_batch = p_batch, b_batch_open = p_more,
+      ts_source_commit = coalesce(v_commit, s.ts_source_commit),
+      ts_last_received = clock_timestamp(),
+      b_idle = p_rows = 0 AND p_commit_us = 0 AND NOT p_more,
+      v_log_table = CASE WHEN v_switch THEN ARRAY[v_log_table[2], v_log_table[1]]
+                         ELSE v_log_table END,
+      i_log_rows = CASE WHEN v_switch THEN 0 ELSE i_log_rows + p_rows END,
+      i_log_blocks = CASE WHEN v_switch THEN 0 ELSE v_blocks END
+  WHERE s.i_id_source = p_i_id_source;
+
+  IF p_versions IS NOT NULL THEN
+    PERFORM sch_chameleon.fn_store_version(p_i_id_source, p_batch + 1, v.value)
+    FROM json_array_elements(p_versions) v;
+  END IF;
+  IF p_ledger IS NOT NULL THEN
+    PERFORM sch_chameleon.fn_store_ledger(p_i_id_source, p_ledger);
+  END IF;
+  RETURN CASE WHEN v_switch THEN v_src.v_log_table[2] ELSE v_src.v_log_table[1] END;
+END $$;
+
+CREATE FUNCTION sch_chameleon.fn_store_ledger(p_i_id_source bigint, p_ledger json)
+RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO sch_chameleon.t_ledger AS l (
+    i_id_source, i_id_table, t_kind, i_count, t_example_key, t_example_binlog_name,
+    i_example_binlog_position)
+  SELECT p_i_id_source, coalesce((e->>'table_id')::bigint, 0), e->>'kind',
+         (e->>'count')::bigint, coalesce(e->>'example_key', ''), e->'example_position'->>'file',
+         (e->'example_position'->>'offset')::bigint
+  FROM json_array_elements(p_ledger) e
+  ON CONFLICT (i_id_source, i_id_table, t_kind)
+  DO UPDATE SET i_count = l.i_count + EXCLUDED.i_count, ts_last = clock_timestamp()
+$$;
+
+-- Stores a TableVersion (protobuf JSON with original names) that holds from p_from_batch on. The
+-- table's row shows the newest version received; replay follows t_table_version.
+CREATE FUNCTION sch_chameleon.fn_store_version(
+  p_i_id_source bigint, p_from_batch bigint, p_version json)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_plan json := p_version->'plan';
+  v_from json := coalesce(p_version->'valid_from', '{}');
+  v_id bigint := (v_plan->>'table_id')::bigint;
+BEGIN
+  INSERT INTO sch_chameleon.t_replica_tables (
+    i_id_table, i_id_source, v_table_name, v_schema_name, t_source_schema, t_source_table,
+    v_table_pkey, t_binlog_name, i_binlog_position, b_replicated, b_replica_enabled, t_reason)
+  SELECT v_id, p_i_id_source, v_plan->>'target_table', v_plan->>'target_schema',
+         v_plan->'source'->>'schema', v_plan->'source'->>'table',
+         ARRAY(SELECT c->>'target_name' FROM json_array_elements(v_plan->'columns') c
+               WHERE (c->>'is_key')::boolean),
+         v_from->>'file', (v_from->>'offset')::bigint,
+         coalesce((v_plan->>'replicated')::boolean, false),
+         coalesce((v_plan->>'replicated')::boolean, false), coalesce(v_plan->>'reason', '')
+  ON CONFLICT (i_id_table) DO UPDATE
+  SET v_table_name = EXCLUDED.v_table_name, v_schema_name = EXCLUDED.v_schema_name,
+      t_source_schema = EXCLUDED.t_source_schema, t_source_table = EXCLUDED.t_source_table,
+      v_table_pkey = EXCLUDED.v_table_pkey;
+  INSERT INTO sch_chameleon.t_table_version AS v (
+    i_id_table, i_from_batch, t_binlog_name, i_binlog_position, jsn_valid_from, jsn_def, jsn_plan,
+    t_delete, t_update, t_update_key, t_insert, t_delete_updated, t_insert_updated)
+  SELECT v_id, p_from_batch, v_from->>'file', (v_from->>'offset')::bigint, v_from,
+         coalesce(p_version->'def', '{}'), v_plan, s.t_delete, s.t_update, s.t_update_key,
+         s.t_insert, s.t_delete_updated, s.t_insert_updated
+  FROM sch_chameleon.fn_replay_statements(v_plan) s
+  ON CONFLICT (i_id_table, i_from_batch) DO UPDATE
+  SET t_binlog_name = EXCLUDED.t_binlog_name, i_binlog_position = EXCLUDED.i_binlog_position,
+      jsn_valid_from = EXCLUDED.jsn_valid_from, jsn_def = EXCLUDED.jsn_def,
+      jsn_plan = EXCLUDED.jsn_plan, t_delete = EXCLUDED.t_delete, t_update = EXCLUDED.t_update,
+      t_update_key = EXCLUDED.t_update_key, t_insert = EXCLUDED.t_insert,
+      t_delete_updated = EXCLUDED.t_delete_updated, t_insert_updated = EXCLUDED.t_insert_updated;
+END $$;
