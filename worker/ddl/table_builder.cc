@@ -155,7 +155,19 @@ void TableBuilder::AddIndex(const IndexSpec& index) {
                        [&](const v1::IndexDef& i) { return SameName(i.name(), def.name()); }),
         all->end());
   }
+  DropServed(def);
   *def_.add_indexes() = std::move(def);
+}
+
+// An implicit index of a foreign key goes when `index` serves in its place.
+void TableBuilder::DropServed(const v1::IndexDef& index) {
+  if (index.kind() == v1::IndexDef::FULLTEXT || index.kind() == v1::IndexDef::SPATIAL) return;
+  auto* all = def_.mutable_indexes();
+  all->erase(std::remove_if(all->begin(), all->end(),
+                            [&](const v1::IndexDef& other) {
+                              return other.implicit() && IsPrefixOf(other, index);
+                            }),
+             all->end());
 }
 
 bool TableBuilder::Covered(const v1::IndexDef& index) {
@@ -179,6 +191,8 @@ void TableBuilder::AddForeignKey(const ForeignKeySpec& written) {
     if (name.empty() && key.def.columns_size() > 0) name = FreeIndexName(key.def.columns(0));
     if (FindIndex(&def_, name) == nullptr) {
       index.set_name(name);
+      index.set_implicit(true);
+      DropServed(index);
       *def_.add_indexes() = index;
     }
   }

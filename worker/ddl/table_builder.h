@@ -46,6 +46,7 @@ class TableBuilder {
 
  private:
   std::string FreeIndexName(std::string_view wanted);
+  void DropServed(const v1::IndexDef& index);
   bool Covered(const v1::IndexDef& index);
 
   v1::TableDef def_;
