@@ -29,6 +29,11 @@ std::string Quoted(std::string_view name, char quote) {
   return text;
 }
 
+bool IsOldTemporal(binlog::ColumnType type) {
+  return type == binlog::ColumnType::kTime || type == binlog::ColumnType::kDatetime ||
+         type == binlog::ColumnType::kTimestamp;
+}
+
 struct Column {
   size_t index = 0;         // in the row image
   std::string name;         // source name, for messages
@@ -46,7 +51,7 @@ class TableCodecImpl : public TableCodec {
   std::string CopyColumns() const override { return copy_columns_; }
   absl::Status AppendTextRow(const char* const* values, const unsigned long* lengths,
                              std::string* out) override;
-  absl::Status CheckTableMap(const TableMap& map, bool is_mariadb) override;
+  absl::Status CheckTableMap(TableMap& map, bool is_mariadb) override;
   absl::Status AppendJson(const TableMap& map, const RowSlices& row, Columns columns,
                           std::string* out) override;
   absl::Status AppendKey(const RowSlices& row, std::string* out) const override;
@@ -54,6 +59,10 @@ class TableCodecImpl : public TableCodec {
   LossCounts TakeLosses() override { return sink_.TakeLosses(); }
 
  private:
+  absl::Status TryTextRow(const char* const* values, const unsigned long* lengths,
+                          std::string* out);
+  absl::Status TryJson(const TableMap& map, const RowSlices& row, Columns columns,
+                       std::string* out);
   absl::Status AddColumn(int index, const v1::ColumnPlan& plan);
   absl::Status Damaged(const Column& column) const;
   absl::Status KeyLost(const Column& column) const;
@@ -119,6 +128,14 @@ absl::Status TableCodecImpl::AddColumn(int index, const v1::ColumnPlan& plan) {
 
 absl::Status TableCodecImpl::AppendTextRow(const char* const* values, const unsigned long* lengths,
                                            std::string* out) {
+  const size_t begin = out->size();
+  absl::Status status = TryTextRow(values, lengths, out);
+  if (!status.ok()) out->resize(begin);
+  return status;
+}
+
+absl::Status TableCodecImpl::TryTextRow(const char* const* values, const unsigned long* lengths,
+                                        std::string* out) {
   sink_.Bind(Escape::kCopy, true, out);
   for (size_t i = 0; i < columns_.size(); ++i) {
     if (i != 0) out->push_back('\t');
@@ -136,14 +153,34 @@ absl::Status TableCodecImpl::AppendTextRow(const char* const* values, const unsi
   return absl::OkStatus();
 }
 
-absl::Status TableCodecImpl::CheckTableMap(const TableMap& map, bool is_mariadb) {
+absl::Status TableCodecImpl::CheckTableMap(TableMap& map, bool is_mariadb) {
   absl::StatusOr<binlog::TableMetadata> metadata = binlog::ParseTableMetadata(map, is_mariadb);
   if (!metadata.ok()) return WithContext(metadata.status(), fmt::format("table {}", table_));
-  return CheckTable(def_, map, *metadata);
+  if (absl::Status status = CheckTable(def_, map, *metadata); !status.ok()) return status;
+  for (size_t i = 0; i < map.columns.size(); ++i) {
+    const auto fsp = static_cast<uint8_t>(def_.columns(static_cast<int>(i)).fsp());
+    if (fsp != 0 && IsOldTemporal(map.columns[i].type)) binlog::LayOut(&map.columns[i], fsp);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status TableCodecImpl::AppendJson(const TableMap& map, const RowSlices& row, Columns columns,
                                         std::string* out) {
+  const size_t begin = out->size();
+  absl::Status status = TryJson(map, row, columns, out);
+  if (status.ok() && out->size() - begin > kJsonBytesMax) {
+    status = Error(absl::StatusCode::kFailedPrecondition, "ROW_TOO_LARGE", table_,
+                   fmt::format("table {}: the row {} needs {} bytes in the log, more than the {} "
+                               "that jsonb can hold",
+                               table_, KeyText(map, row), out->size() - begin, kJsonBytesMax),
+                   "Make the value smaller, or exclude the table with skip_tables.");
+  }
+  if (!status.ok()) out->resize(begin);
+  return status;
+}
+
+absl::Status TableCodecImpl::TryJson(const TableMap& map, const RowSlices& row, Columns columns,
+                                     std::string* out) {
   const bool key_only = columns == Columns::kKeyColumns;
   if (key_only && !has_key_) return KeyAbsent(nullptr);
   if (row.size() != static_cast<size_t>(def_.columns_size()) || map.columns.size() != row.size()) {
@@ -152,7 +189,6 @@ absl::Status TableCodecImpl::AppendJson(const TableMap& map, const RowSlices& ro
                     def_.columns_size()));
   }
   sink_.Bind(Escape::kJsonInCopy, !key_only, out);
-  const size_t begin = out->size();
   char separator = '{';
   for (const Column& column : columns_) {
     if (key_only && !column.is_key) continue;
@@ -188,14 +224,6 @@ absl::Status TableCodecImpl::AppendJson(const TableMap& map, const RowSlices& ro
   }
   if (separator == '{') out->push_back('{');
   out->push_back('}');
-  if (out->size() - begin > kJsonBytesMax) {
-    return Error(
-        absl::StatusCode::kFailedPrecondition, "ROW_TOO_LARGE", table_,
-        fmt::format("table {}: the row {} needs {} bytes in the log, more than the {} "
-                    "that jsonb can hold",
-                    table_, has_key_ ? KeyText(map, row) : "", out->size() - begin, kJsonBytesMax),
-        "Make the value smaller, or exclude the table with skip_tables.");
-  }
   return absl::OkStatus();
 }
 

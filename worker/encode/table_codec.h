@@ -39,16 +39,20 @@ class TableCodec {
   // of target names, quoted.
   virtual std::string SelectList() const = 0;
   virtual std::string CopyColumns() const = 0;
-  // Appends one COPY text line with its newline. `values[i]` null pointer: SQL NULL.
+  // Appends one COPY text line with its newline. `values[i]` null pointer: SQL NULL. On an error
+  // nothing is appended.
   virtual absl::Status AppendTextRow(const char* const* values, const unsigned long* lengths,
                                      std::string* out) = 0;
 
   // Checks a TABLE_MAP against the definition: count, types, dimensions, and names and signedness
-  // when sent. FAILED_PRECONDITION names the first difference.
-  virtual absl::Status CheckTableMap(const binlog::TableMap& map, bool is_mariadb) = 0;
+  // when sent. FAILED_PRECONDITION names the first difference. Lays out the columns whose size only
+  // the definition tells (old temporals with fractions).
+  virtual absl::Status CheckTableMap(binlog::TableMap& map, bool is_mariadb) = 0;
 
   // Log: appends a JSON object {"column":"literal",…} escaped for a COPY text field.
-  // kAllColumns: every present column. kKeyColumns: the key only.
+  // kAllColumns: every present column. kKeyColumns: the key only; its losses are not counted again.
+  // FAILED_PRECONDITION: a key value that PostgreSQL cannot keep (a policy could merge two keys).
+  // DATA_LOSS: bytes that are no value of the type. On an error nothing is appended.
   enum class Columns { kAllColumns, kKeyColumns };
   virtual absl::Status AppendJson(const binlog::TableMap& map, const binlog::RowSlices& row,
                                   Columns columns, std::string* out) = 0;

@@ -203,5 +203,28 @@ TEST(TableCodecTest, TableMapIsChecked) {
   EXPECT_EQ(Codec()->CheckTableMap(map, true).code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST(TableCodecTest, TheDefinitionLaysOutOldTemporals) {
+  const auto codec = TableCodec::Create(
+      Proto<v1::TableDef>("columns { base_type: DATETIME fsp: 3 }"),
+      Proto<v1::TablePlan>("columns { target_name: 'd' encoding: ENCODING_DATETIME }"));
+  TableMap map;
+  map.columns = {{.type = ColumnType::kDatetime}};
+  ASSERT_TRUE(binlog::LayOut(&map.columns[0]));
+  EXPECT_EQ(map.columns[0].fixed_bytes, 8);
+  EXPECT_EQ(Text((*codec)->CheckTableMap(map, true)), "");
+  EXPECT_EQ(map.columns[0].fixed_bytes, 7);
+}
+
+TEST(TableCodecTest, AnErrorAppendsNothing) {
+  std::string out = "before";
+  const auto codec = Codec();
+  const Row row({"07000000", "61", "-", "ff", "-", "-", "-"});
+  EXPECT_FALSE(codec->AppendJson(Map(), row.slices(), TableCodec::Columns::kAllColumns, &out).ok());
+  const char* const values[] = {"7", "a", "x", "", "", ""};
+  const unsigned long lengths[] = {1, 1, 1, 0, 0, 0};
+  EXPECT_FALSE(codec->AppendTextRow(values, lengths, &out).ok());
+  EXPECT_EQ(out, "before");
+}
+
 }  // namespace
 }  // namespace chameleon::worker::encode
