@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -287,9 +286,9 @@ void DdlOracle::FollowLog(const std::string& where) {
       }
       text = text.substr(end + 3);
     }
-    // MariaDB shows the session's foreign_key_checks in front.
-    for (const char* prefix : {"set foreign_key_checks=0; ", "set foreign_key_checks=1; "}) {
-      if (text.starts_with(prefix)) text = text.substr(std::strlen(prefix));
+    // MariaDB shows the session's check variables in front.
+    for (const char* prefix : {"set foreign_key_checks=", "set unique_checks="}) {
+      if (text.starts_with(prefix)) text = text.substr(text.find("; ") + 2);
     }
     logged.emplace_back(database, text);
   }

@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/support/both_servers.h"
 #include "tests/support/corpus.h"
 
@@ -185,6 +187,42 @@ TEST_P(ReplicaTest, SakilaAndChinookInOneSource) {
   chinook.Stop();
   sakila.Stop();
   EXPECT_EQ(replica_->Differences("media"), "");
+}
+
+// What a program reads of a healthy, idle replica.
+TEST_P(ReplicaTest, StatusOfAnIdleReplicaAsJson) {
+  source_ = StartSource(GetParam());
+  source_->Connect().Exec(
+      "CREATE DATABASE d; CREATE TABLE d.keyless (i INT); INSERT INTO d.keyless VALUES (1)");
+  replica_->AddSource({.name = "d", .server = source_.get(), .schema_mappings = {{"d", "d"}}});
+  Workload workload(source_->Address(), "d", {.seed = Seed(), .bulk_rows = 0});
+  workload.Prepare();
+  replica_->Setup();
+  auto status = [&] {
+    std::string text = replica_->MustCtl({"show_status", "--source", "d", "--output", "json"});
+    return nlohmann::json::parse(text)["sources"][0];
+  };
+  EXPECT_EQ(status()["state"], "READY");
+  replica_->Init("d");
+  EXPECT_EQ(status()["state"], "INITIALISED");
+  replica_->Start("d");
+  workload.RunFor(std::chrono::seconds(1));
+  replica_->WaitCaughtUp("d", std::chrono::seconds(60));
+  // A quiet source: its heartbeats prove that there is nothing newer.
+  Pause(5);
+  auto idle = status();
+  EXPECT_EQ(idle["name"], "d");
+  EXPECT_EQ(idle["state"], "RUNNING");
+  EXPECT_EQ(idle["received"], idle["replayed"]);
+  EXPECT_EQ(idle["batchesPending"], "0");
+  EXPECT_GE(idle["replayLagS"], 0.0);
+  EXPECT_LT(idle["replayLagS"], 3.0);
+  EXPECT_EQ(idle["tablesReplicated"], 7);
+  EXPECT_EQ(idle["tablesNotReplicated"], 1) << "a table without a key is copied, not replicated";
+  EXPECT_EQ(idle["lastError"], "");
+  replica_->Stop("d");
+  EXPECT_EQ(status()["state"], "STOPPED");
+  EXPECT_EQ(Pg(replica_->target()).One("SELECT count(*) FROM d.keyless"), "1");
 }
 
 // A clean stop of the coordinator takes its workers along; the next one goes on by itself.
