@@ -208,8 +208,10 @@ struct RowStream::Impl {
   Connection::Impl* connection;
   MYSQL_RES* result;
   bool ended = false;
+  Impl(Connection::Impl* c, MYSQL_RES* r) : connection(c), result(r) {}
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
   ~Impl() {
-    if (result == nullptr) return;
     if (!ended) connection->Interrupt();
     mysql_free_result(result);
   }
@@ -356,7 +358,7 @@ absl::StatusOr<RowStream> Connection::Stream(std::string_view sql) {
     if (mysql_errno(impl_->mysql) != 0) return impl_->LastError();
     return absl::InternalError("a statement that returns no rows was streamed");
   }
-  return RowStream(std::make_unique<RowStream::Impl>(RowStream::Impl{impl_.get(), result}));
+  return RowStream(std::make_unique<RowStream::Impl>(impl_.get(), result));
 }
 
 absl::Status Connection::SendCommand(uint8_t command, std::string_view body) {

@@ -22,8 +22,11 @@ class ServerTest : public testing::TestWithParam<test::SourceKind> {
   test::SourceServer& Server() {
     auto& server = servers()[GetParam()];
     if (!server) {
-      server = test::StartSource(GetParam(),
-                                 {{"--sync-binlog=1", "--innodb-flush-log-at-trx-commit=1"}});
+      std::vector<std::string> args = {"--sync-binlog=1", "--innodb-flush-log-at-trx-commit=1"};
+      if (!IsMariadb()) {
+        args.insert(args.end(), {"--gtid-mode=ON", "--enforce-gtid-consistency=ON"});
+      }
+      server = test::StartSource(GetParam(), {args});
     }
     return *server;
   }
@@ -71,9 +74,10 @@ inline std::string KindName(const testing::TestParamInfo<test::SourceKind>& info
   return test::Name(info.param);
 }
 
-#define INSTANTIATE_ON_SERVERS(suite)                                                             \
-  INSTANTIATE_TEST_SUITE_P(Servers, suite,                                                        \
-                           testing::Values(test::SourceKind::kMariadb, test::SourceKind::kMysql), \
-                           KindName)
+#define INSTANTIATE_ON_SERVERS(suite)                                                              \
+  INSTANTIATE_TEST_SUITE_P(                                                                        \
+      Servers, suite,                                                                              \
+      testing::Values(chameleon::test::SourceKind::kMariadb, chameleon::test::SourceKind::kMysql), \
+      chameleon::worker::source::KindName)
 
 }  // namespace chameleon::worker::source
