@@ -78,7 +78,11 @@ absl::Status Task::Replicate() {
   }
   reader_options.by_gtid = options.gtid_enable() && !task.start().gtid().empty();
   reader_options.skip_events = options.skip_events();
-  auto position = stream::LogPosition::Create(task.start(), is_mariadb);
+  // Found by GTID, the place may be in another file of another server.
+  v1::Position start = task.start();
+  start.set_server_id(server.server_id());
+  if (reader_options.by_gtid) start.clear_file_created();
+  auto position = stream::LogPosition::Create(start, is_mariadb);
   if (!position.ok()) return position.status();
   stream::BatchQueue queue(reader_options.limits);
   stream::Reader reader(reader_options, *std::move(position), &tables, &schema, &queue);
