@@ -33,6 +33,7 @@ Coordinator::Coordinator(const Options& options) : options_(options) {
   services_.operations = &operations_;
   services_.launcher = &launcher_;
   services_.workers = &workers_;
+  services_.on_lead = [this](const std::string& config) { Remember(config); };
   std::ifstream file(options_.known_file);
   for (std::string line; std::getline(file, line);) {
     if (!line.empty()) known_.insert(line);
@@ -123,7 +124,6 @@ void Coordinator::LeadKnown() {
   for (const std::string& name : names) {
     auto scheduler = Serve(name, true);
     const absl::Status status = scheduler.ok() ? (*scheduler)->Lead() : scheduler.status();
-    if (status.ok()) Remember(name);
     const std::string trouble = status.ok() ? "" : Text(status);
     std::lock_guard lock(mutex_);
     if (halted_) return;

@@ -8,7 +8,7 @@
 namespace chameleon::coordinator::sources {
 namespace {
 // A run of this length went well: what follows is a new trouble.
-constexpr double kGoodRunS = 10;
+constexpr double kGoodRunS = 3;
 }  // namespace
 
 double RetryPolicy::Backoff() {

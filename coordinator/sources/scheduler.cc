@@ -98,7 +98,7 @@ absl::Status Scheduler::Lead() {
     return status;
   }
   if (!status.ok()) return status;
-  engaged_ = true;
+  if (!engaged_.exchange(true)) services_.on_lead(config()->name);
   if (generation == recovered_) return absl::OkStatus();
   if (auto recovered = Recover(); !recovered.ok()) return recovered;
   recovered_ = generation;

@@ -194,6 +194,12 @@ absl::Status SourceActor::Recover() {
         fmt::format("the coordinator ended during {}; the target is as it was before",
                     record->state == v1::SYNCING ? "a synchronisation" : "init_replica");
     spdlog::error("{} {}", text, Tag());
+    const auto config = this->config();
+    if (auto status = ingest::SnapshotLoader::Clean(config->target, Settings(*config));
+        !status.ok()) {
+      if (absl::IsUnavailable(status)) return status;
+      spdlog::warn("leftovers of the copy stay: {} {}", Text(status), Tag());
+    }
     return catalogue_->ForceState(id_, v1::ERROR, text);
   }
   return absl::OkStatus();

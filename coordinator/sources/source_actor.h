@@ -7,6 +7,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -34,6 +35,8 @@ struct Services {
   Operations* operations = nullptr;
   Launcher* launcher = nullptr;
   WorkerRegistry* workers = nullptr;
+  // A configuration is led for the first time: it must be resumed after a restart.
+  std::function<void(const std::string& config)> on_lead;
 };
 
 class SourceActor {
