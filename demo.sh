@@ -134,6 +134,7 @@ sources:
     type: mysql
     keep_existing_schema: No
 YAML
+chmod 600 "$CHAMELEON_HOME/configuration/default.yml"
 chamctl create_replica_schema --config default
 chamctl add_source --config default --source mysql
 chamctl init_replica --config default --source mysql

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -10,27 +11,31 @@
 namespace chameleon::bench {
 namespace {
 
-double Round(double value, double unit) { return std::round(value / unit) * unit; }
+// To so many decimals.
+double Round(double value, int decimals) {
+  const double scale = std::pow(10, decimals);
+  return std::round(value * scale) / scale;
+}
 
 nlohmann::ordered_json ToJson(const Result& result) {
   nlohmann::ordered_json json;
   json["workload"] = result.workload;
   json["source"] = result.source;
   json["rows"] = result.rows;
-  json["seconds"] = Round(result.seconds, 0.001);
+  json["seconds"] = Round(result.seconds, 3);
   const double rate = result.rows / result.seconds;
   json["rows_per_s"] = static_cast<uint64_t>(rate);
   if (result.limit_rows_per_s > 0) {
     json["limit_rows_per_s"] = static_cast<uint64_t>(result.limit_rows_per_s);
-    json["ratio"] = Round(rate / result.limit_rows_per_s, 0.001);
+    json["ratio"] = Round(rate / result.limit_rows_per_s, 3);
   }
   if (!result.lag_ms.empty()) {
-    for (const auto& [name, ms] : result.lag_ms) json["lag_ms"][name] = Round(ms, 0.1);
-    json["limit_lag_ms"] = Round(result.limit_lag_ms, 0.01);
+    for (const auto& [name, ms] : result.lag_ms) json["lag_ms"][name] = Round(ms, 1);
+    json["limit_lag_ms"] = Round(result.limit_lag_ms, 2);
   }
   for (const auto& [name, usage] : result.usage) {
-    json["cpu_s"][name] = Round(usage.cpu_s, 0.01);
-    json["peak_rss_mb"][name] = Round(usage.rss_peak_mb, 0.1);
+    json["cpu_s"][name] = Round(usage.cpu_s, 2);
+    json["peak_rss_mb"][name] = Round(usage.rss_peak_mb, 1);
   }
   json["equal"] = result.equal;
   return json;
