@@ -75,6 +75,11 @@ inline std::vector<std::string> SplitScript(std::string_view script) {
       current.clear();
       continue;
     }
+    if (line_start && fresh && starts(i, "source ")) {
+      i = std::min(script.find('\n', i), script.size());
+      current.clear();
+      continue;
+    }
     if (c == '\n') line_start = true;
     if (script.substr(i).starts_with(delimiter) && (delimiter != ";" || !body.Open())) {
       finish();

@@ -40,8 +40,9 @@ absl::StatusOr<std::vector<v1::TableChange>> ApplyStatement(const Statement& sta
                                                             const SchemaLookup& lookup,
                                                             const SessionContext& context);
 
-// CREATE and ALTER DATABASE: the default character set that tables created later inherit.
-// `server`: the server's own default (character_set_server). Nothing: another statement.
+// CREATE, ALTER and DROP DATABASE: the default character set that tables created later inherit.
+// `server`: what a database without a clause gets: the *session's* collation_server, the third
+// value of the QUERY event's status variable 4. Nothing: another statement.
 struct DatabaseChange {
   std::string schema;
   std::optional<CharsetDefault> charset;  // nothing: the database is dropped

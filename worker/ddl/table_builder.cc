@@ -14,6 +14,7 @@ namespace chameleon::worker::ddl {
 namespace {
 
 constexpr uint32_t kMysqlInlineReferences = 90'000;
+constexpr uint32_t kMysqlIgnoresForeignKeyIndexName = 80'016;
 constexpr uint32_t kMariadbInlineReferences = 100'500;
 
 struct Engine {
@@ -196,6 +197,10 @@ void TableBuilder::AddForeignKey(const ForeignKeySpec& written) {
       *def_.add_indexes() = index;
     }
   }
+  if (key.name.empty() &&
+      (context_.mariadb() || context_.server_version < kMysqlIgnoresForeignKeyIndexName)) {
+    key.name = key.index_name;
+  }
   if (def_.engine() != "InnoDB") return;  // other engines take the clause and forget it
   if (key.name.empty()) {
     const std::string prefix = def_.name().table() + "_ibfk_";
@@ -213,9 +218,10 @@ void TableBuilder::AddForeignKey(const ForeignKeySpec& written) {
       key.def.add_referenced_columns(column);
     }
   }
-  const char* unwritten = context_.mariadb() ? "RESTRICT" : "NO ACTION";
-  if (key.def.on_delete().empty()) key.def.set_on_delete(unwritten);
-  if (key.def.on_update().empty()) key.def.set_on_update(unwritten);
+  for (std::string* action : {key.def.mutable_on_delete(), key.def.mutable_on_update()}) {
+    // MySQL knows no difference and prints neither.
+    if (action->empty() || (*action == "NO ACTION" && !context_.mariadb())) *action = "RESTRICT";
+  }
   *def_.add_foreign_keys() = key.def;
 }
 
@@ -269,16 +275,20 @@ absl::Status TableBuilder::Finish() {
       }
     }
   }
+  // As ORDER BY does in information_schema: MariaDB compares upper case, MySQL lower case.
+  auto sorted_as = [this](const std::string& name) {
+    return context_.mariadb() ? UpperAscii(LowerName(name)) : LowerName(name);
+  };
   std::stable_sort(def_.mutable_indexes()->begin(), def_.mutable_indexes()->end(),
-                   [](const v1::IndexDef& a, const v1::IndexDef& b) {
+                   [&](const v1::IndexDef& a, const v1::IndexDef& b) {
                      const bool a_primary = a.kind() == v1::IndexDef::PRIMARY;
                      const bool b_primary = b.kind() == v1::IndexDef::PRIMARY;
                      if (a_primary != b_primary) return a_primary;
-                     return LowerName(a.name()) < LowerName(b.name());
+                     return sorted_as(a.name()) < sorted_as(b.name());
                    });
   std::stable_sort(def_.mutable_foreign_keys()->begin(), def_.mutable_foreign_keys()->end(),
-                   [](const v1::ForeignKeyDef& a, const v1::ForeignKeyDef& b) {
-                     return LowerName(a.name()) < LowerName(b.name());
+                   [&](const v1::ForeignKeyDef& a, const v1::ForeignKeyDef& b) {
+                     return sorted_as(a.name()) < sorted_as(b.name());
                    });
   return absl::OkStatus();
 }
