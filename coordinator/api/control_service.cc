@@ -44,11 +44,7 @@ grpc::Status ForSource(Coordinator* coordinator, const v1::SourceRequest& reques
   const auto config = (*scheduler)->config();
   auto source = ResolveSource(*config, request.source());
   if (!source.ok()) return ToGrpc(source.status());
-  const grpc::Status status = Answer(method(**scheduler, *source), response);
-  if constexpr (std::is_same_v<Response, v1::CommandResponse>) {
-    for (const std::string& warning : config->warnings) response->add_warnings(warning);
-  }
-  return status;
+  return Answer(method(**scheduler, *source), response);
 }
 
 grpc::Status NotYet(std::string_view command) {

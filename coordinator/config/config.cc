@@ -40,7 +40,10 @@ std::vector<std::string> ConfigurationsIn(const std::string& directory) {
   std::vector<std::string> names;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(directory, error)) {
-    if (entry.path().extension() == ".yml") names.push_back(entry.path().stem());
+    // The example is there to be copied, not to be used.
+    if (entry.path().extension() == ".yml" && entry.path().stem() != "config-example") {
+      names.push_back(entry.path().stem());
+    }
   }
   std::sort(names.begin(), names.end());
   return names;

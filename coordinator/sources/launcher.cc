@@ -38,9 +38,10 @@ void LogLine(const std::string& label, std::string_view line) {
   spdlog::log(level, "worker: {} {}", line, label);
 }
 
-std::string ExitText(int status) {
-  if (WIFSIGNALED(status)) return fmt::format("was killed by signal {}", WTERMSIG(status));
-  return fmt::format("exited with status {}", WEXITSTATUS(status));
+std::string ExitText(const siginfo_t& info) {
+  return fmt::format("{} {}",
+                     info.si_code == CLD_EXITED ? "exited with status" : "was killed by signal",
+                     info.si_status);
 }
 
 // Between fork and exec: only async-signal-safe calls.
@@ -121,17 +122,20 @@ void WorkerProcess::Relay(int output) {
   if (!pending.empty()) LogLine(spec_.label, pending);
   // The end of its output is the end of the process, or very near to it. Wait without reaping
   // first, so that Stop never signals a process id that has been given to another.
-  siginfo_t info;
+  siginfo_t info{};
   while (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
   }
-  int status = 0;
-  {
-    std::lock_guard lock(mutex_);
-    waitpid(pid_, &status, 0);
-    gone_ = true;
-    gone_changed_.notify_all();
-  }
-  if (spec_.on_exit) spec_.on_exit(ExitText(status));
+  if (spec_.on_exit) spec_.on_exit(ExitText(info));
+  std::lock_guard lock(mutex_);
+  waitpid(pid_, nullptr, 0);
+  gone_ = true;
+  gone_changed_.notify_all();
+}
+
+bool WorkerProcess::WaitGone(double seconds) {
+  std::unique_lock lock(mutex_);
+  return gone_changed_.wait_for(lock, std::chrono::duration<double>(seconds),
+                                [this] { return gone_; });
 }
 
 void WorkerProcess::Stop(double grace_s) {

@@ -25,7 +25,7 @@ struct LaunchSpec {
   std::vector<std::string> arguments;    // without the program's name
   std::vector<std::string> environment;  // "KEY=VALUE", added to ours
   std::string label;                     // "src=shop"
-  // Called once when the process is gone, from a thread of its own: "exited with status 1".
+  // Called once when the process has ended, from a thread of its own: "exited with status 1".
   std::function<void(const std::string&)> on_exit;
 };
 
@@ -34,6 +34,8 @@ class WorkerProcess {
   WorkerProcess(pid_t pid, int output, LaunchSpec spec);
   ~WorkerProcess();  // Stop(0)
   pid_t pid() const { return pid_; }
+  // False: it still runs after that time. True: it is gone, and on_exit was called.
+  bool WaitGone(double seconds);
   // SIGTERM, after `grace_s` SIGKILL; returns when the process is gone and reaped.
   void Stop(double grace_s);
 

@@ -18,6 +18,7 @@ constexpr seconds kHelloWait{30};
 constexpr seconds kStopWait{30};
 constexpr seconds kFirstReportWait{10};
 constexpr double kProcessGraceS = 5;
+constexpr double kProcessEndWaitS = 1;
 constexpr double kSilentSecondsMax = 60;
 
 absl::Status Stopped() { return absl::CancelledError("stopped"); }
@@ -336,7 +337,13 @@ WorkerRun::End SourceActor::AwaitEnd(Session* session, const std::function<bool(
   steady_clock::time_point stop_deadline;
   for (;;) {
     on_change();
-    if (auto end = session->run->end()) return *end;
+    if (auto end = session->run->end()) {
+      // The stream of a dead worker ends first; how its process ended says more.
+      if (end->worker_died && session->process->WaitGone(kProcessEndWaitS)) {
+        end = session->run->end();
+      }
+      return *end;
+    }
     if (session->run->SilentSeconds() > kSilentSecondsMax) {
       return {absl::UnavailableError("the worker is silent"), true};
     }
