@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <set>
@@ -31,15 +29,22 @@ using target::Identifier;
 
 constexpr int kIndexThreads = 2;
 
+// What has been committed of one table.
+struct Chunks {
+  std::mutex mutex;
+  uint64_t rows = 0;        // guarded by mutex, as all below
+  bool in_doubt = false;    // a commit was not answered: count
+  std::set<uint32_t> done;
+};
+
 struct LoadingTable {
   v1::TableDef def;
   v1::TablePlan plan;
   v1::Position valid_from;
   std::string loading_schema;
-  uint64_t rows = 0;      // committed so far
-  bool in_doubt = false;  // a chunk's commit was not answered: count
   bool finished = false;
-  std::set<uint32_t> chunks;  // committed
+  // Shared with its open copies, which may outlive the loader.
+  std::shared_ptr<Chunks> chunks = std::make_shared<Chunks>();
 };
 
 class PgSnapshotLoader final : public SnapshotLoader {
@@ -118,25 +123,26 @@ class PgSnapshotLoader final : public SnapshotLoader {
   absl::StatusOr<std::unique_ptr<CopySession>> OpenCopy(uint64_t table_id,
                                                         uint32_t chunk) override {
     std::string copy;
+    std::shared_ptr<Chunks> chunks;
     {
       std::lock_guard lock(mutex_);
       auto found = tables_.find(table_id);
       if (found == tables_.end()) return UnknownTable(table_id);
-      LoadingTable& table = found->second;
-      if (table.finished || table.chunks.count(chunk)) {
+      const LoadingTable& table = found->second;
+      chunks = table.chunks;
+      std::lock_guard chunk_lock(chunks->mutex);
+      if (table.finished || chunks->done.count(chunk)) {
         return absl::AlreadyExistsError(
             fmt::format("chunk {} of table {} was copied before", chunk, NameOf(table)));
       }
       copy = CopyStatement(table);
     }
-    return copies_->Open(copy, EpochGuard(), [this, table_id, chunk](const CopyEnd& end) {
-      std::lock_guard lock(mutex_);
-      auto found = tables_.find(table_id);
-      if (found == tables_.end()) return;
-      found->second.in_doubt |= end.in_doubt;
+    return copies_->Open(copy, EpochGuard(), [chunks, chunk](const CopyEnd& end) {
+      std::lock_guard lock(chunks->mutex);
+      chunks->in_doubt |= end.in_doubt;
       if (!end.committed) return;
-      found->second.rows += end.rows;
-      found->second.chunks.insert(chunk);
+      chunks->rows += end.rows;
+      chunks->done.insert(chunk);
     });
   }
 
@@ -146,15 +152,11 @@ class PgSnapshotLoader final : public SnapshotLoader {
     auto found = tables_.find(table_id);
     if (found == tables_.end()) return UnknownTable(table_id);
     LoadingTable& table = found->second;
-    if (table.in_doubt) {
-      auto count = session_->Execute("SELECT count(*) FROM " +
-                                     Identifier(table.loading_schema, table.plan.target_table()));
-      if (!count.ok()) return count.status();
-      table.rows = count->Uint(0, 0);
-    }
-    if (table.rows != rows) {
-      return absl::InternalError(
-          fmt::format("table {}: {} rows were sent, {} arrived", NameOf(table), rows, table.rows));
+    auto arrived = RowsOf(table);
+    if (!arrived.ok()) return arrived.status();
+    if (*arrived != rows) {
+      return absl::InternalError(fmt::format("table {}: {} rows were sent, {} arrived",
+                                             NameOf(table), rows, *arrived));
     }
     table.finished = true;
     target::NamePool& pool = Pool(table.loading_schema);
@@ -228,6 +230,15 @@ class PgSnapshotLoader final : public SnapshotLoader {
                    "Leave one of them out with skip_tables.");
     }
     return table;
+  }
+
+  absl::StatusOr<uint64_t> RowsOf(const LoadingTable& table) {
+    std::lock_guard lock(table.chunks->mutex);
+    if (!table.chunks->in_doubt) return table.chunks->rows;
+    auto count = session_->Execute(
+        "SELECT count(*) FROM " + Identifier(table.loading_schema, table.plan.target_table()));
+    if (!count.ok()) return count.status();
+    return count->Uint(0, 0);
   }
 
   // A table keeps its number over all its lives.

@@ -114,6 +114,9 @@ class Thread final : public Replayer {
     if (session_ == nullptr) {
       auto session = Session::Connect(target_, fmt::format("chameleon replay {}", options_.source));
       if (!session.ok()) return session.status();
+      // A round that waits for somebody's lock gives up and comes again, so that Stop() returns.
+      auto set = (*session)->Execute("SET lock_timeout = '10s'");
+      if (!set.ok()) return set.status();
       session_ = std::move(*session);
     }
     auto rows = session_->Query(
