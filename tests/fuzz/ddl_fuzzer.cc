@@ -17,7 +17,7 @@ namespace {
 namespace ddl = chameleon::worker::ddl;
 namespace v1 = chameleon::v1;
 
-class Tables : public ddl::SchemaLookup {
+class Known : public ddl::SchemaLookup {
  public:
   const v1::TableDef* Find(const ddl::TableRef& ref) const override {
     auto it = tables_.find({ref.schema, ref.table});
@@ -61,7 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   context.no_backslash_escapes = data[0] & 16;
   context.explicit_defaults_for_timestamp = data[0] & 32;
   context.oracle = context.mariadb() && (data[0] & 64);
-  Tables tables;
+  Known tables;
   std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
   while (!rest.empty()) {
     const size_t end = std::min(rest.find('\0'), rest.size());

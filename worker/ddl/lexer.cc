@@ -301,7 +301,7 @@ Token Lexer::Next() {
     token = Variable();
   } else if (after_dot_ && IsNameByte(c)) {
     token = Word();
-  } else if (IsDigit(c) || (c == '.' && IsDigit(At(1)) && !after_dot_)) {
+  } else if (IsDigit(c) || (c == '.' && IsDigit(At(1)) && !after_dot_ && pos_ != name_end_)) {
     token = Number();
   } else if (IsNameByte(c)) {
     token = Word();
@@ -310,6 +310,7 @@ Token Lexer::Next() {
     token.end = ++pos_;
   }
   after_dot_ = token.kind == TokenKind::kSymbol && token.text == ".";
+  if (token.kind == TokenKind::kWord || token.kind == TokenKind::kQuotedName) name_end_ = pos_;
   return token;
 }
 

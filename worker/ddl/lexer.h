@@ -58,7 +58,8 @@ class Lexer {
   const SessionContext& context_;
   size_t pos_ = 0;
   bool in_executable_comment_ = false;
-  bool after_dot_ = false;  // a name follows, even if it begins with a digit
+  size_t name_end_ = std::string_view::npos;  // of the last name: a.1b is a name, too
+  bool after_dot_ = false;                    // a name follows, even if it begins with a digit
 };
 
 }  // namespace chameleon::worker::ddl

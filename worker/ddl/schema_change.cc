@@ -226,7 +226,9 @@ void Changer::operator()(const AlterTable& alter) {
       if (const auto* to = std::get_if<RenameTo>(&action)) Rename(alter.table, to->table);
       const auto* loses = std::get_if<LosesRows>(&action);
       if (loses != nullptr && loses->other && Find(*loses->other) != nullptr) {
-        Recopy(*loses->other, fmt::format("{} changes rows without logging them", loses->what));
+        const v1::TableDef other = *Find(*loses->other);
+        Recopy(*loses->other, fmt::format("{} changes rows without logging them", loses->what),
+               &other);
       }
     }
     return;
@@ -255,7 +257,8 @@ void Changer::operator()(const AlterTable& alter) {
   }
   if (!result->renames.empty()) FollowParent(alter.table, alter.table, result->renames);
   if (result->recopy_other && Find(*result->recopy_other) != nullptr) {
-    Recopy(*result->recopy_other, result->recopy_reason);
+    const v1::TableDef other = *Find(*result->recopy_other);
+    Recopy(*result->recopy_other, result->recopy_reason, &other);
   }
   if (result->rename_to) Rename(alter.table, *result->rename_to);
 }
