@@ -86,6 +86,10 @@ absl::Status SourceActor::RunOnce(RunOutcome* outcome) {
   for (v1::TableVersion& version : start->tables) task->add_tables()->Swap(&version);
 
   Publish(session);
+  {
+    std::lock_guard lock(mutex_);
+    advanced_ = target_away_ = false;
+  }
   SetActivity("connecting to the source");
   spdlog::info("replicating {} epoch={} pos={} tables={}", Tag(), session->lease.epoch(),
                PositionText(start->received), task->tables_size());
@@ -110,6 +114,7 @@ absl::Status SourceActor::RunOnce(RunOutcome* outcome) {
   outcome->worker_died = end.worker_died;
   std::lock_guard lock(mutex_);
   outcome->target_away = target_away_;
+  outcome->advanced = advanced_;
   return end.status;
 }
 

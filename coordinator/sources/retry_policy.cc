@@ -7,7 +7,7 @@
 
 namespace chameleon::coordinator::sources {
 namespace {
-// A run of this length went well: what follows is a new trouble.
+// A run of this length, or one that stored something, went well: what follows is a new trouble.
 constexpr double kGoodRunS = 3;
 }  // namespace
 
@@ -18,7 +18,7 @@ double RetryPolicy::Backoff() {
 
 Decision RetryPolicy::Next(const RunOutcome& outcome) {
   was_connected_ = was_connected_ || outcome.streamed;
-  if (outcome.streamed && outcome.seconds >= kGoodRunS) failures_ = 0;
+  if (outcome.advanced || (outcome.streamed && outcome.seconds >= kGoodRunS)) failures_ = 0;
   ++failures_;
   if (DetailOf(outcome.status).reason() == "SERVER_ID_IN_USE") return {false, kServerIdWaitS};
   switch (outcome.status.code()) {

@@ -17,6 +17,7 @@ struct RunOutcome {
   absl::Status status;       // how the task ended; UNAVAILABLE for a dead worker
   bool worker_died = false;  // it did not report an end
   bool streamed = false;     // it reported from the stream at least once
+  bool advanced = false;     // it stored at least one batch
   bool target_away = false;  // PostgreSQL was unavailable to us in this run
   double seconds = 0;        // since the assignment
 };

@@ -231,6 +231,7 @@ void SourceActor::BatchCommitted() {
   std::shared_ptr<replay::Replayer> replayer;
   {
     std::lock_guard lock(mutex_);
+    advanced_ = true;
     replayer = replayer_;
   }
   if (replayer) replayer->Wake();

@@ -133,7 +133,8 @@ class SourceActor {
   std::shared_ptr<ingest::SnapshotLoader> loader_;
   std::shared_ptr<replay::Replayer> replayer_;
   absl::Status replay_failure_;
-  bool target_away_ = false;
+  bool target_away_ = false;   // in the current run
+  bool advanced_ = false;      // in the current run: a batch was stored
   bool streamed_ = false;      // since the last start
   absl::Status last_failure_;  // of the last run; OK when none or streaming again
 };

@@ -70,6 +70,14 @@ TEST(RetryPolicy, AGoodRunEndsTheBackoff) {
   EXPECT_LE(policy.Next(good).wait_s, 1.2);
 }
 
+TEST(RetryPolicy, AWorkerThatDiesOftenButGetsOnIsStartedAgainSoon) {
+  RetryPolicy policy(OnError::kExit, false, 1);
+  RunOutcome died = Outcome(absl::StatusCode::kUnavailable);
+  died.worker_died = died.streamed = died.advanced = true;
+  died.seconds = 0.5;
+  for (int i = 0; i < 20; ++i) EXPECT_LE(policy.Next(died).wait_s, 1.2);
+}
+
 TEST(RetryPolicy, ALostLeaseAttachesAtOnceButNeverInABusyLoop) {
   RetryPolicy policy(OnError::kExit, false, 1);
   EXPECT_EQ(policy.Next(Outcome(absl::StatusCode::kAborted)).wait_s, 0);
