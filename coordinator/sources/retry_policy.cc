@@ -31,9 +31,9 @@ Decision RetryPolicy::Next(const RunOutcome& outcome) {
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kResourceExhausted:
-      if (outcome.worker_died || outcome.target_away || on_error_read_ == OnError::kContinue) {
-        return {false, Backoff()};
-      }
+      // Starting a process again costs little, and nobody else is burdened by it.
+      if (outcome.worker_died) return {false, std::min(kDeadWorkerWaitMaxS, Backoff())};
+      if (outcome.target_away || on_error_read_ == OnError::kContinue) return {false, Backoff()};
       if (!was_connected_ || failures_ > kQuickTriesMax) return {true, 0};
       return {false, std::min(15.0, Backoff())};
     default:

@@ -32,6 +32,7 @@ class RetryPolicy {
   static constexpr int kQuickTriesMax = 5;
   static constexpr double kBackoffMaxS = 30;
   static constexpr double kServerIdWaitS = 60;
+  static constexpr double kDeadWorkerWaitMaxS = 5;
 
   // `was_connected`: the source was being followed before (the coordinator resumes it).
   RetryPolicy(OnError on_error_read, bool was_connected, uint32_t seed)
