@@ -33,7 +33,8 @@ Decision RetryPolicy::Next(const RunOutcome& outcome) {
     case absl::StatusCode::kResourceExhausted:
       // Starting a process again costs little, and nobody else is burdened by it.
       if (outcome.worker_died) return {false, std::min(kDeadWorkerWaitMaxS, Backoff())};
-      if (outcome.target_away || on_error_read_ == OnError::kContinue) return {false, Backoff()};
+      if (outcome.target_away) return {false, std::min(kTargetWaitMaxS, Backoff())};
+      if (on_error_read_ == OnError::kContinue) return {false, Backoff()};
       if (!was_connected_ || failures_ > kQuickTriesMax) return {true, 0};
       return {false, std::min(15.0, Backoff())};
     default:

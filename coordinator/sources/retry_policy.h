@@ -33,6 +33,7 @@ class RetryPolicy {
   static constexpr double kBackoffMaxS = 30;
   static constexpr double kServerIdWaitS = 60;
   static constexpr double kDeadWorkerWaitMaxS = 5;
+  static constexpr double kTargetWaitMaxS = 10;
 
   // `was_connected`: the source was being followed before (the coordinator resumes it).
   RetryPolicy(OnError on_error_read, bool was_connected, uint32_t seed)
