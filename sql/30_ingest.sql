@@ -10,7 +10,7 @@ CREATE FUNCTION sch_chameleon.fn_store_batch(
   p_i_id_source bigint, p_epoch bigint, p_batch bigint, p_begin json, p_end json,
   p_more boolean, p_exclusive boolean, p_rows integer, p_changes integer, p_commit_us bigint,
   p_log_table varchar, p_log_rows_max bigint, p_versions json DEFAULT NULL,
-  p_ledger json DEFAULT NULL)
+  p_ledger json DEFAULT NULL, p_defs text[] DEFAULT NULL)
 RETURNS varchar LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_src sch_chameleon.t_sources;
@@ -87,8 +87,8 @@ BEGIN
   WHERE s.i_id_source = p_i_id_source;
 
   IF p_versions IS NOT NULL THEN
-    PERFORM sch_chameleon.fn_store_version(p_i_id_source, p_batch + 1, v.value)
-    FROM json_array_elements(p_versions) v;
+    PERFORM sch_chameleon.fn_store_version(p_i_id_source, p_batch + 1, v.value, p_defs[v.i])
+    FROM json_array_elements(p_versions) WITH ORDINALITY AS v(value, i);
   END IF;
   IF p_ledger IS NOT NULL THEN
     PERFORM sch_chameleon.fn_store_ledger(p_i_id_source, p_ledger);
@@ -109,10 +109,11 @@ RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
   DO UPDATE SET i_count = l.i_count + EXCLUDED.i_count, ts_last = clock_timestamp()
 $$;
 
--- Stores a TableVersion (protobuf JSON with original names) that holds from p_from_batch on. The
--- table's row shows the newest version received; replay follows t_table_version.
+-- Stores a TableVersion (protobuf JSON with original names) that holds from p_from_batch on. Its
+-- definition comes apart as text: a default may hold U+0000, which json accepts but no operator on
+-- it does. The table's row shows the newest version received; replay follows t_table_version.
 CREATE FUNCTION sch_chameleon.fn_store_version(
-  p_i_id_source bigint, p_from_batch bigint, p_version json)
+  p_i_id_source bigint, p_from_batch bigint, p_version json, p_def text DEFAULT '{}')
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_plan json := p_version->'plan';
@@ -137,7 +138,7 @@ BEGIN
     i_id_table, i_from_batch, t_binlog_name, i_binlog_position, jsn_valid_from, jsn_def, jsn_plan,
     t_delete, t_update, t_update_key, t_insert, t_delete_updated, t_insert_updated)
   SELECT v_id, p_from_batch, v_from->>'file', (v_from->>'offset')::bigint, v_from,
-         coalesce(p_version->'def', '{}'), v_plan, s.t_delete, s.t_update, s.t_update_key,
+         coalesce(p_def, '{}')::json, v_plan, s.t_delete, s.t_update, s.t_update_key,
          s.t_insert, s.t_delete_updated, s.t_insert_updated
   FROM sch_chameleon.fn_replay_statements(v_plan) s
   ON CONFLICT (i_id_table, i_from_batch) DO UPDATE

@@ -56,7 +56,8 @@ END $$;
 -- at p_position with these tables. p_versions: [TableVersion]; p_notes: [{table_id, kind,
 -- statement}].
 CREATE FUNCTION sch_chameleon.fn_start_life(
-  p_i_id_source bigint, p_epoch bigint, p_position json, p_versions json, p_notes json)
+  p_i_id_source bigint, p_epoch bigint, p_position json, p_versions json, p_defs text[],
+  p_notes json)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_last bigint;
@@ -68,8 +69,8 @@ BEGIN
   PERFORM sch_chameleon.fn_reset_log(p_i_id_source);
   DELETE FROM sch_chameleon.t_replica_tables WHERE i_id_source = p_i_id_source;
   DELETE FROM sch_chameleon.t_detach_notes WHERE i_id_source = p_i_id_source;
-  PERFORM sch_chameleon.fn_store_version(p_i_id_source, v_last + 1, v.value)
-  FROM json_array_elements(p_versions) v;
+  PERFORM sch_chameleon.fn_store_version(p_i_id_source, v_last + 1, v.value, p_defs[v.i])
+  FROM json_array_elements(p_versions) WITH ORDINALITY AS v(value, i);
   INSERT INTO sch_chameleon.t_detach_notes (i_id_source, i_id_table, t_kind, t_statement)
   SELECT p_i_id_source, (n->>'table_id')::bigint, n->>'kind', n->>'statement'
   FROM json_array_elements(p_notes) n ON CONFLICT DO NOTHING;

@@ -109,16 +109,17 @@ class PgBatchWriter final : public BatchWriter {
 
   // One round trip: an error in the call keeps COMMIT from being executed.
   std::string StoreStatement() const {
-    const std::string versions = pg::ToJsonArray(header_.versions());
+    const pg::VersionsSql versions =
+        pg::ToSql({header_.versions().begin(), header_.versions().end()});
     const std::string ledger = pg::ToJsonArray(header_.ledger());
     const auto json = [](const std::string& text) { return text.empty() ? "NULL" : Literal(text); };
     std::string call = fmt::format(
-        "SELECT sch_chameleon.fn_store_batch({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, "
-        "{})",
+        "SELECT sch_chameleon.fn_store_batch({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {},"
+        " {})",
         lease_.source_id(), lease_.epoch(), header_.batch_id(),
         Literal(pg::ToJson(header_.begin())), Literal(pg::ToJson(header_.end())), header_.more(),
         header_.exclusive(), header_.rows(), header_.changes(), header_.commit_time_us(),
-        Literal(log_table_), kLogRowsMax, json(versions), json(ledger));
+        Literal(log_table_), kLogRowsMax, versions.versions, json(ledger), versions.definitions);
     if (header_.rows() > 0) call += "; COMMIT";
     return call;
   }

@@ -32,8 +32,8 @@ constexpr int kIndexThreads = 2;
 // What has been committed of one table.
 struct Chunks {
   std::mutex mutex;
-  uint64_t rows = 0;        // guarded by mutex, as all below
-  bool in_doubt = false;    // a commit was not answered: count
+  uint64_t rows = 0;      // guarded by mutex, as all below
+  bool in_doubt = false;  // a commit was not answered: count
   std::set<uint32_t> done;
 };
 
@@ -155,8 +155,8 @@ class PgSnapshotLoader final : public SnapshotLoader {
     auto arrived = RowsOf(table);
     if (!arrived.ok()) return arrived.status();
     if (*arrived != rows) {
-      return absl::InternalError(fmt::format("table {}: {} rows were sent, {} arrived",
-                                             NameOf(table), rows, *arrived));
+      return absl::InternalError(
+          fmt::format("table {}: {} rows were sent, {} arrived", NameOf(table), rows, *arrived));
     }
     table.finished = true;
     target::NamePool& pool = Pool(table.loading_schema);
@@ -235,8 +235,8 @@ class PgSnapshotLoader final : public SnapshotLoader {
   absl::StatusOr<uint64_t> RowsOf(const LoadingTable& table) {
     std::lock_guard lock(table.chunks->mutex);
     if (!table.chunks->in_doubt) return table.chunks->rows;
-    auto count = session_->Execute(
-        "SELECT count(*) FROM " + Identifier(table.loading_schema, table.plan.target_table()));
+    auto count = session_->Execute("SELECT count(*) FROM " +
+                                   Identifier(table.loading_schema, table.plan.target_table()));
     if (!count.ok()) return count.status();
     return count->Uint(0, 0);
   }
@@ -313,12 +313,13 @@ class PgSnapshotLoader final : public SnapshotLoader {
       sql += fmt::format("DROP SCHEMA IF EXISTS {} CASCADE; ALTER SCHEMA {} RENAME TO {};",
                          Identifier(to), Identifier(LoadingSchema(to)), Identifier(to));
     }
-    const std::string json = pg::ToJsonArray(versions);
+    const pg::VersionsSql stored = pg::ToSql(versions);
     // json_build_array takes at most 100 arguments: an array of json has no such limit.
     sql += fmt::format(
-        "SELECT sch_chameleon.fn_start_life({}, {}, {}, {}, to_json(ARRAY[{}]::json[])); COMMIT",
+        "SELECT sch_chameleon.fn_start_life({}, {}, {}, {}, {}, to_json(ARRAY[{}]::json[])); "
+        "COMMIT",
         lease_.source_id(), lease_.epoch(), target::Literal(pg::ToJson(position)),
-        target::Literal(json.empty() ? "[]" : json), notes);
+        versions.empty() ? "'[]'" : stored.versions, stored.definitions, notes);
     return sql;
   }
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/json_util.h>
 
+#include "coordinator/target/quote.h"
+
 namespace chameleon::coordinator::pg {
 
 std::string ToJson(const google::protobuf::Message& message) {
@@ -13,6 +15,17 @@ std::string ToJson(const google::protobuf::Message& message) {
   // Fails only for messages with Any or broken timestamps, which the contract has none of.
   if (!google::protobuf::util::MessageToJsonString(message, &out, options).ok()) return "{}";
   return out;
+}
+
+VersionsSql ToSql(const std::vector<v1::TableVersion>& versions) {
+  if (versions.empty()) return {"NULL", "NULL"};
+  std::vector<v1::TableVersion> plans = versions;
+  std::string definitions;
+  for (v1::TableVersion& version : plans) {
+    definitions += (definitions.empty() ? "" : ", ") + target::Literal(ToJson(version.def()));
+    version.clear_def();
+  }
+  return {target::Literal(ToJsonArray(plans)), "ARRAY[" + definitions + "]::text[]"};
 }
 
 absl::Status FromJson(const std::string& json, google::protobuf::Message* message) {

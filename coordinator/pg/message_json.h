@@ -4,6 +4,7 @@
 #include <google/protobuf/message.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "chameleon/v1/types.pb.h"
@@ -20,6 +21,13 @@ std::string ToJsonArray(const Repeated& messages) {
   for (const auto& message : messages) out += (out.empty() ? "[" : ",") + ToJson(message);
   return out.empty() ? out : out + "]";
 }
+
+// Table versions as two SQL expressions for fn_store_batch and fn_start_life: the array without the
+// definitions, and the definitions as text[] in the same order. "NULL" and "NULL" when empty.
+struct VersionsSql {
+  std::string versions, definitions;
+};
+VersionsSql ToSql(const std::vector<v1::TableVersion>& versions);
 
 // Fields that this version does not know are ignored. INTERNAL: not the message's JSON.
 absl::Status FromJson(const std::string& json, google::protobuf::Message* message);

@@ -183,10 +183,10 @@ class LibpqSession final : public Session {
   }
 
   void Abandon() override {
-    if (PQstatus(conn_) != CONNECTION_OK) return;
+    if (!Connected()) return;
     PQputCopyEnd(conn_, "abandoned");  // an error unless a COPY is open: ignored
     Drain();
-    if (PQtransactionStatus(conn_) != PQTRANS_IDLE) {
+    if (Connected() && PQtransactionStatus(conn_) != PQTRANS_IDLE) {
       Result(PQexec(conn_, "ROLLBACK"), &PQclear);
     }
   }
@@ -196,7 +196,7 @@ class LibpqSession final : public Session {
     if (cancel_ != nullptr) PQcancel(cancel_, text, sizeof text);
   }
 
-  bool Connected() const override { return PQstatus(conn_) == CONNECTION_OK; }
+  bool Connected() const override { return !lost_ && PQstatus(conn_) == CONNECTION_OK; }
   int ServerVersion() const override { return PQserverVersion(conn_); }
 
  private:
@@ -217,9 +217,13 @@ class LibpqSession final : public Session {
     return status;
   }
 
+  // On a broken connection libpq can offer the open COPY for ever: then only closing ends it.
   void Drain() {
     while (Result result{PQgetResult(conn_), &PQclear}) {
-      if (PQresultStatus(result.get()) == PGRES_COPY_IN) PQputCopyEnd(conn_, "abandoned");
+      if (PQresultStatus(result.get()) != PGRES_COPY_IN) continue;
+      if (PQputCopyEnd(conn_, "abandoned") == 1) continue;
+      lost_ = true;
+      return;
     }
   }
 
@@ -236,7 +240,7 @@ class LibpqSession final : public Session {
         case PGRES_EMPTY_QUERY:
           break;
         case PGRES_COPY_IN:
-          PQputCopyEnd(conn_, "not expected");
+          if (PQputCopyEnd(conn_, "not expected") != 1) return Lost();
           break;
         default:
           if (status.ok()) status = ErrorOf(result.get(), conn_);
@@ -265,6 +269,7 @@ class LibpqSession final : public Session {
 
   PGconn* conn_;
   PGcancel* cancel_;
+  bool lost_ = false;
 };
 
 }  // namespace

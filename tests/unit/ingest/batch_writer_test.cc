@@ -26,17 +26,22 @@ class BatchWriterTest : public TargetTest {
     return writer.ok() ? std::move(*writer) : nullptr;
   }
   std::string Received() {
-    return Get("SELECT i_last_batch, t_binlog_name, i_binlog_position, b_batch_open"
-               " FROM sch_chameleon.t_sources");
+    return Get(
+        "SELECT i_last_batch, t_binlog_name, i_binlog_position, b_batch_open"
+        " FROM sch_chameleon.t_sources");
   }
   std::string Log() {
-    return Get("SELECT i_id_batch, count(*) FROM sch_chameleon.t_log_replica GROUP BY 1 ORDER BY 1");
+    return Get(
+        "SELECT i_id_batch, count(*) FROM sch_chameleon.t_log_replica GROUP BY 1 ORDER BY 1");
   }
 };
 
 TEST_F(BatchWriterTest, RowsAndPositionTogether) {
   auto writer = Open();
-  ASSERT_OK(LogBatch(1, 4, 100).Insert(kRow).Insert(R"({"id":"2","note":"a\\\"b"})").WriteTo(writer.get()));
+  ASSERT_OK(LogBatch(1, 4, 100)
+                .Insert(kRow)
+                .Insert(R"({"id":"2","note":"a\\\"b"})")
+                .WriteTo(writer.get()));
   EXPECT_EQ(Received(), "1|b.1|100|f");
   EXPECT_EQ(Get("SELECT i_id_batch, i_binlog_position, i_rows, b_more, b_replayed, v_log_table,"
                 " ts_source_commit FROM sch_chameleon.t_replica_batch"),
@@ -142,7 +147,8 @@ TEST_F(BatchWriterTest, IdleAdvanceLeavesNoRow) {
   ASSERT_OK(idle.WriteTo(writer.get()));
   EXPECT_EQ(Received(), "1|b.1|100|f");
   EXPECT_EQ(Get("SELECT count(*) FROM sch_chameleon.t_replica_batch"), "0");
-  EXPECT_EQ(Get("SELECT i_binlog_position, i_last_batch FROM sch_chameleon.t_last_replayed"), "100|1");
+  EXPECT_EQ(Get("SELECT i_binlog_position, i_last_batch FROM sch_chameleon.t_last_replayed"),
+            "100|1");
   EXPECT_EQ(Get("SELECT f_read_lag FROM sch_chameleon.v_replica_status"), "0");
   // While something waits for replay, readers are not there yet.
   ASSERT_OK(LogBatch(2, 100, 200).Insert(kRow).WriteTo(writer.get()));
@@ -207,49 +213,50 @@ TEST_F(BatchWriterTest, VersionsAndLedgerTravelWithTheBatch) {
 
 // kill of the backend at random moments: a lost answer is looked up, never guessed.
 TEST_F(BatchWriterTest, KilledBackendsLoseAndRepeatNothing) {
-  constexpr uint64_t kBatches = 60;
+  constexpr int kKills = 10;
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(fmt::format("seed {}", seed));
-  std::atomic<bool> done{false};
+  std::atomic<int> kills{0};
   std::thread killer([&] {
     std::mt19937 random(seed);
     test::Pg pg(Server().Address(target_.database));
-    while (!done) {
-      std::this_thread::sleep_for(std::chrono::microseconds(random() % 20000));
-      pg.Query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-               " WHERE application_name = 'chameleon ingest shop'");
+    while (kills < kKills) {
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 100000));
+      kills += static_cast<int>(
+          pg.Query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                   " WHERE application_name = 'chameleon ingest shop'")
+              .size());
     }
   });
-  int failures = 0;
-  for (int attempts = 0; attempts < 5000; ++attempts) {
+  uint64_t stored = 0;
+  while (kills < kKills) {
     auto start = catalogue_->LoadReplication(lease_.source_id());
     ASSERT_TRUE(start.ok());
-    if (start->next_batch_id > kBatches) break;
     auto writer = BatchWriter::Open(target_, lease_);
     if (!writer.ok()) {
       EXPECT_EQ(writer.status().code(), absl::StatusCode::kUnavailable) << writer.status();
       continue;
     }
     uint64_t id = start->next_batch_id, begin = start->received.offset();
-    while (id <= kBatches) {
+    stored = id - 1;
+    for (; kills < kKills; ++id, begin += 10) {
       LogBatch batch(id, begin, begin + 10);
       for (int i = 0; i < 100; ++i) batch.Insert(kRow);
       if (absl::Status status = batch.WriteTo(writer->get()); !status.ok()) {
         EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
-        ++failures;
         break;
       }
-      ++id;
-      begin += 10;
+      stored = id;
     }
   }
-  done = true;
   killer.join();
-  EXPECT_GT(failures, 0);
-  EXPECT_EQ(Received(), fmt::format("{}|b.1|{}|f", kBatches, 4 + 10 * kBatches));
-  EXPECT_EQ(Get("SELECT count(*), min(n), max(n) FROM (SELECT i_id_batch, count(*) n"
-                " FROM sch_chameleon.t_log_replica GROUP BY 1) x"),
-            fmt::format("{}|100|100", kBatches));
+  // The last answer may have been lost too.
+  const uint64_t last = catalogue_->LoadReplication(lease_.source_id())->next_batch_id - 1;
+  EXPECT_TRUE(last == stored || last == stored + 1) << last << " " << stored;
+  EXPECT_EQ(Received(), fmt::format("{}|b.1|{}|f", last, 4 + 10 * last));
+  EXPECT_EQ(Get("SELECT count(*), count(*) FILTER (WHERE n <> 100) FROM (SELECT i_id_batch,"
+                " count(*) n FROM sch_chameleon.t_log_replica GROUP BY 1) x"),
+            fmt::format("{}|0", last));
 }
 
 }  // namespace

@@ -102,8 +102,9 @@ TEST_F(CatalogueTest, StatesAreComparedAndSwapped) {
 
 TEST_F(CatalogueTest, LagCountsFromTheSourcesCommit) {
   CreateSource();
-  sql_->Exec("UPDATE sch_chameleon.t_sources SET ts_last_received = clock_timestamp(),"
-             " ts_source_commit = clock_timestamp() - interval '5 s'");
+  sql_->Exec(
+      "UPDATE sch_chameleon.t_sources SET ts_last_received = clock_timestamp(),"
+      " ts_source_commit = clock_timestamp() - interval '5 s'");
   EXPECT_NEAR(catalogue_->Status("shop", false)->read_lag_s(), 5, 1);
   EXPECT_NEAR(catalogue_->Status("shop", false)->replay_lag_s(), 5, 1);
   sql_->Exec("UPDATE sch_chameleon.t_sources SET b_idle = true");
@@ -132,8 +133,9 @@ TEST_F(CatalogueTest, OneLeader) {
   const absl::Status status = other->TakeLeadership();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(Text(status), HasSubstr("is served by another coordinator: chameleon test leader"));
-  sql_->Query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-              " WHERE application_name = 'chameleon test leader'");
+  sql_->Query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+      " WHERE application_name = 'chameleon test leader'");
   EXPECT_EQ(catalogue_->HoldsLeadership().code(), absl::StatusCode::kUnavailable);
   EXPECT_OK(other->TakeLeadership());
   other->GiveUpLeadership();
@@ -142,8 +144,9 @@ TEST_F(CatalogueTest, OneLeader) {
 
 TEST_F(CatalogueTest, ComesBackAfterALostConnection) {
   CreateSource();
-  sql_->Query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-              " WHERE application_name = 'chameleon test'");
+  sql_->Query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+      " WHERE application_name = 'chameleon test'");
   EXPECT_TRUE(catalogue_->ListSources().ok());
 }
 
@@ -158,19 +161,21 @@ TEST_F(CatalogueTest, CheckTarget) {
             "HINT: Mend the target as said above and try again.");
   sql_->Exec("CREATE SCHEMA shop");
   EXPECT_OK(catalogue_->CheckTarget(source, true));
-  sql_->Exec("INSERT INTO sch_chameleon.t_replica_tables (i_id_source, v_table_name, v_schema_name,"
-             " t_source_schema, t_source_table, v_table_pkey) VALUES (1, 'a', 'shop', 'shop', 'a',"
-             " '{id}')");
+  sql_->Exec(
+      "INSERT INTO sch_chameleon.t_replica_tables (i_id_source, v_table_name, v_schema_name,"
+      " t_source_schema, t_source_table, v_table_pkey) VALUES (1, 'a', 'shop', 'shop', 'a',"
+      " '{id}')");
   EXPECT_THAT(Text(catalogue_->CheckTarget(source, true)),
               HasSubstr("target table shop.a does not exist; run init_replica again"));
 }
 
 // A role's defaults must not reach our sessions.
 TEST_F(CatalogueTest, SessionSettings) {
-  sql_->Exec("ALTER ROLE postgres SET statement_timeout = '300ms';"
-             "ALTER ROLE postgres SET datestyle = 'SQL, DMY';"
-             "ALTER ROLE postgres SET timezone = 'Asia/Tokyo';"
-             "ALTER ROLE postgres SET idle_session_timeout = '1s'");
+  sql_->Exec(
+      "ALTER ROLE postgres SET statement_timeout = '300ms';"
+      "ALTER ROLE postgres SET datestyle = 'SQL, DMY';"
+      "ALTER ROLE postgres SET timezone = 'Asia/Tokyo';"
+      "ALTER ROLE postgres SET idle_session_timeout = '1s'");
   auto session = pg::Session::Connect(target_, "x");
   sql_->Exec("ALTER ROLE postgres RESET ALL");
   ASSERT_TRUE(session.ok());

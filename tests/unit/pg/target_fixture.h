@@ -16,15 +16,15 @@ namespace chameleon::coordinator {
 
 using ::testing::HasSubstr;
 
-#define EXPECT_OK(expression)                  \
-  do {                                         \
-    const auto& s_ = (expression);             \
-    EXPECT_TRUE(s_.ok()) << s_;                \
+#define EXPECT_OK(expression)      \
+  do {                             \
+    const auto& s_ = (expression); \
+    EXPECT_TRUE(s_.ok()) << s_;    \
   } while (false)
-#define ASSERT_OK(expression)                  \
-  do {                                         \
-    const auto& s_ = (expression);             \
-    ASSERT_TRUE(s_.ok()) << s_;                \
+#define ASSERT_OK(expression)      \
+  do {                             \
+    const auto& s_ = (expression); \
+    ASSERT_TRUE(s_.ok()) << s_;    \
   } while (false)
 
 inline std::ostream& operator<<(std::ostream& out, const absl::Status& status) {
@@ -66,9 +66,10 @@ class TargetTest : public ::testing::Test {
     auto epoch = catalogue_->NewEpoch(source->id, "host:1");
     ASSERT_TRUE(epoch.ok()) << epoch.status().ToString();
     lease_.set_epoch(*epoch);
-    sql_->Exec(fmt::format("UPDATE sch_chameleon.t_sources SET t_binlog_name = 'b.1',"
-                           " i_binlog_position = 4 WHERE i_id_source = {}",
-                           source->id));
+    sql_->Exec(
+        fmt::format("UPDATE sch_chameleon.t_sources SET t_binlog_name = 'b.1',"
+                    " i_binlog_position = 4 WHERE i_id_source = {}",
+                    source->id));
   }
 
   static v1::Position At(uint64_t offset) {

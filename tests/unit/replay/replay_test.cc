@@ -1,9 +1,8 @@
 // Replay against a real PostgreSQL: every path of fn_replay_mysql.
-#include "coordinator/replay/replayer.h"
-
 #include <thread>
 
 #include "coordinator/ingest/batch_writer.h"
+#include "coordinator/replay/replayer.h"
 #include "tests/unit/ingest/log_batch.h"
 #include "tests/unit/pg/target_fixture.h"
 
@@ -52,10 +51,11 @@ class ReplayTest : public TargetTest {
   }
 
   std::string Replay(int max_rows = 10000, const std::string& on_error = "continue") {
-    return Get(fmt::format("SELECT b_continue, b_error, v_table_error, i_batches, i_replayed,"
-                           " i_skipped, i_ddl, t_error FROM sch_chameleon.fn_replay_mysql(1, {},"
-                           " '{}')",
-                           max_rows, on_error));
+    return Get(
+        fmt::format("SELECT b_continue, b_error, v_table_error, i_batches, i_replayed,"
+                    " i_skipped, i_ddl, t_error FROM sch_chameleon.fn_replay_mysql(1, {},"
+                    " '{}')",
+                    max_rows, on_error));
   }
   std::string A() { return Get("SELECT id, code, name FROM shop.a ORDER BY id"); }
   std::string B() { return Get("SELECT id, doc, \"p%c\" FROM shop.b ORDER BY id"); }
@@ -68,10 +68,12 @@ class ReplayTest : public TargetTest {
 };
 
 TEST_F(ReplayTest, DeleteUpdateInsertAndBookkeeping) {
-  Write(Next().Insert(R"({"id":"1","code":"1","name":"one"})")
+  Write(Next()
+            .Insert(R"({"id":"1","code":"1","name":"one"})")
             .Insert(R"({"id":"2","code":"2","name":null})"));
   EXPECT_EQ(Replay(), "f|f|{}|1|2|0|0|-");
-  Write(Next().Delete(R"({"id":"2"})")
+  Write(Next()
+            .Delete(R"({"id":"2"})")
             .Update(R"({"id":"1","code":"2","name":"uno"})")
             .Insert(R"({"id":"3","code":"1","name":"three"})"));
   EXPECT_EQ(Replay(), "f|f|{}|1|3|0|0|-");
@@ -91,10 +93,12 @@ TEST_F(ReplayTest, UpdateThatChangesTheKey) {
 }
 
 TEST_F(ReplayTest, SwappedUniqueValues) {
-  Write(Next().Insert(R"({"id":"1","code":"1","name":"a"})")
+  Write(Next()
+            .Insert(R"({"id":"1","code":"1","name":"a"})")
             .Insert(R"({"id":"2","code":"2","name":"b"})")
             .Insert(R"({"id":"3","code":"3","name":"c"})"));
-  Write(Next().Delete(R"({"id":"3"})")
+  Write(Next()
+            .Delete(R"({"id":"3"})")
             .Update(R"({"id":"1","code":"2","name":"a"})")
             .Update(R"({"id":"2","code":"3","name":"b"})")
             .Insert(R"({"id":"4","code":"1","name":"d"})"));
@@ -103,7 +107,8 @@ TEST_F(ReplayTest, SwappedUniqueValues) {
 }
 
 TEST_F(ReplayTest, JsonNullIsNotSqlNull) {
-  Write(Next().Insert(R"({"id":"1","doc":"null","p%c":"50%"})", 2)
+  Write(Next()
+            .Insert(R"({"id":"1","doc":"null","p%c":"50%"})", 2)
             .Insert(R"({"id":"2","doc":null,"p%c":null})", 2)
             .Insert(R"({"id":"3","doc":"{\"a\": [1, 1.50]}","p%c":""})", 2)
             .Insert(R"({"id":"4","doc":"\"text\"","p%c":"x"})", 2));
@@ -135,7 +140,8 @@ TEST_F(ReplayTest, BadRowIsQuarantinedAndOthersGoOn) {
   Write(Next().Insert(R"({"id":"1","code":"1","name":"a"})"));
   Replay();
   Write(Next().Update(R"({"id":"1","code":"1","name":"new"})"));
-  Write(Next().Insert(R"({"id":"2","code":"2","name":"ok"})")
+  Write(Next()
+            .Insert(R"({"id":"2","code":"2","name":"ok"})")
             .Insert(R"({"id":"3","code":"3","name":"too long"})")
             .Insert(R"({"id":"4","code":"x","name":"no"})")
             .Insert(R"({"id":"1","doc":"1","p%c":"b"})", 2));
@@ -166,19 +172,22 @@ TEST_F(ReplayTest, BadRowIsQuarantinedAndOthersGoOn) {
 TEST_F(ReplayTest, ExitAppliesNothing) {
   Write(Next().Insert(R"({"id":"1","doc":"1","p%c":"b"})", 2));
   Write(Next().Insert(R"({"id":"3","code":"3","name":"too long"})"));
-  EXPECT_EQ(Replay(10000, "exit"),
-            "f|t|{}|0|0|0|0|table shop.a: value too long for type character varying(5) (error log 1,"
-            " batch 2)");
+  EXPECT_EQ(
+      Replay(10000, "exit"),
+      "f|t|{}|0|0|0|0|table shop.a: value too long for type character varying(5) (error log 1,"
+      " batch 2)");
   EXPECT_EQ(B(), "");
   EXPECT_EQ(Replayed(), "-|0");
-  EXPECT_EQ(Get("SELECT count(*) FROM sch_chameleon.t_replica_tables WHERE b_replica_enabled"), "2");
+  EXPECT_EQ(Get("SELECT count(*) FROM sch_chameleon.t_replica_tables WHERE b_replica_enabled"),
+            "2");
 }
 
 TEST_F(ReplayTest, DuplicateOfAnExistingRowIsFound) {
   Write(Next().Insert(R"({"id":"1","code":"1","name":"a"})"));
   Replay();
   sql_->Exec("INSERT INTO shop.a VALUES (50, 50, 'alien')");
-  Write(Next().Insert(R"({"id":"2","code":"2","name":"b"})")
+  Write(Next()
+            .Insert(R"({"id":"2","code":"2","name":"b"})")
             .Insert(R"({"id":"3","code":"50","name":"c"})"));
   EXPECT_EQ(Replay(), "f|f|{shop.a}|1|0|2|0|-");
   EXPECT_EQ(Get("SELECT t_row_data::json->>'id' FROM sch_chameleon.t_discarded_rows"), "3");
@@ -245,12 +254,14 @@ TEST_F(ReplayTest, LockedTableIsNotAnError) {
 }
 
 TEST_F(ReplayTest, LogTablesTakeTurnsAndNothingUnreplayedIsTruncated) {
-  sql_->Exec("CREATE FUNCTION pg_temp.size(t text) RETURNS bigint LANGUAGE sql AS"
-             " $$SELECT pg_relation_size(('sch_chameleon.'||t)::regclass)$$");
+  sql_->Exec(
+      "CREATE FUNCTION pg_temp.size(t text) RETURNS bigint LANGUAGE sql AS"
+      " $$SELECT pg_relation_size(('sch_chameleon.'||t)::regclass)$$");
   // Straight into fn_store_batch, with a small limit.
   const auto store = [&](int id) {
     const std::string log = Get("SELECT v_log_table[1] FROM sch_chameleon.t_sources");
-    const std::string at = R"({{"file":"b.1","offset":"{}","gtid":"","server_id":"","file_created":0}})";
+    const std::string at =
+        R"({{"file":"b.1","offset":"{}","gtid":"","server_id":"","file_created":0}})";
     sql_->Exec(fmt::format(
         "BEGIN; INSERT INTO sch_chameleon.{0} SELECT {1}, 1, 'insert', NULL,"
         " json_build_object('id', {1} * 10 + i, 'code', {1} * 10 + i)::jsonb, NULL FROM"
@@ -320,9 +331,9 @@ TEST_F(ReplayTest, OldBatchesAreForgotten) {
 class ReplayerTest : public ReplayTest {
  protected:
   std::unique_ptr<replay::Replayer> Start(OnError on_error = OnError::kContinue) {
-    return replay::Replayer::Start(
-        target_, {.source_id = 1, .source = "shop", .on_error = on_error},
-        [this](const absl::Status& status) { ended_ = status; });
+    return replay::Replayer::Start(target_,
+                                   {.source_id = 1, .source = "shop", .on_error = on_error},
+                                   [this](const absl::Status& status) { ended_ = status; });
   }
   absl::Status ended_ = absl::UnknownError("not ended");
 };
@@ -343,8 +354,9 @@ TEST_F(ReplayerTest, ComesBackAfterItsBackendWasKilled) {
   auto replayer = Start();
   EXPECT_OK(replayer->Drain(20));
   for (int i = 1; i <= 3; ++i) {
-    sql_->Query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'chameleon replay shop'");
+    sql_->Query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'chameleon replay shop'");
     Write(Next().Insert(fmt::format(R"({{"id":"{}","code":"{}","name":"x"}})", i, i)));
     EXPECT_OK(replayer->Drain(20));
   }

@@ -75,9 +75,10 @@ TEST_F(DdlWriter, TableInALoadingSchema) {
   AddIndex(v1::IndexDef::PRIMARY, "PRIMARY", {"id"});
   EXPECT_THAT(
       TableStatements(def_, Plan(), "_shop_tmp", 80),
-      ElementsAre(R"(CREATE TYPE "_shop_tmp"."enum_t_st""atus" AS ENUM ('new', 'it''s'))",
-                  R"(CREATE TABLE "_shop_tmp"."t" ("id" integer NOT NULL, "st""atus" )"
-                  R"("_shop_tmp"."enum_t_st""atus" DEFAULT 'it''s', "day" date) WITH (fillfactor = 80))"));
+      ElementsAre(
+          R"(CREATE TYPE "_shop_tmp"."enum_t_st""atus" AS ENUM ('new', 'it''s'))",
+          R"(CREATE TABLE "_shop_tmp"."t" ("id" integer NOT NULL, "st""atus" )"
+          R"("_shop_tmp"."enum_t_st""atus" DEFAULT 'it''s', "day" date) WITH (fillfactor = 80))"));
   EXPECT_THAT(DropStatements(def_, Plan(), "_shop_tmp"),
               ElementsAre(R"(DROP TABLE IF EXISTS "_shop_tmp"."t")",
                           R"(DROP TYPE IF EXISTS "_shop_tmp"."enum_t_st""atus")"));
@@ -96,9 +97,10 @@ TEST_F(DdlWriter, Defaults) {
   Default(Add("h", v1::BINARY, 2), std::string("a\0", 2));
   EXPECT_THAT(
       TableStatements(def_, Plan(), "s", 100),
-      ElementsAre(R"(CREATE TABLE "s"."t" ("a" integer DEFAULT '-5', "b" varchar(10) DEFAULT 'it''s', )"
-                  R"("c" bit(4) DEFAULT B'0011', "d" timestamp(0) DEFAULT CURRENT_TIMESTAMP, "e" date, )"
-                  R"("f" timestamptz(0) DEFAULT '2024-01-02 03:04:05+00', "g" integer, "h" bytea))"));
+      ElementsAre(
+          R"(CREATE TABLE "s"."t" ("a" integer DEFAULT '-5', "b" varchar(10) DEFAULT 'it''s', )"
+          R"("c" bit(4) DEFAULT B'0011', "d" timestamp(0) DEFAULT CURRENT_TIMESTAMP, "e" date, )"
+          R"("f" timestamptz(0) DEFAULT '2024-01-02 03:04:05+00', "g" integer, "h" bytea))"));
 }
 
 TEST_F(DdlWriter, KeysAndIndexes) {
@@ -113,14 +115,16 @@ TEST_F(DdlWriter, KeysAndIndexes) {
   AddIndex(v1::IndexDef::PLAIN, "fn", {"(lower(`name`))"});
   AddIndex(v1::IndexDef::PRIMARY, "PRIMARY", {"id"});
   const IndexStatements got = Indexes();
-  EXPECT_THAT(got.create,
-              ElementsAre(R"(CREATE UNIQUE INDEX "pk_t" ON "shop"."t" ("id"))",
-                          R"(CREATE INDEX "idx_t_name" ON "shop"."t" ("name", "id" DESC))",
-                          R"(CREATE UNIQUE INDEX "idx_t_body" ON "shop"."t" (left("body", 20)))",
-                          R"(CREATE INDEX "idx_t_raw" ON "shop"."t" (substring("raw" from 1 for 8)))"));
+  EXPECT_THAT(
+      got.create,
+      ElementsAre(R"(CREATE UNIQUE INDEX "pk_t" ON "shop"."t" ("id"))",
+                  R"(CREATE INDEX "idx_t_name" ON "shop"."t" ("name", "id" DESC))",
+                  R"(CREATE UNIQUE INDEX "idx_t_body" ON "shop"."t" (left("body", 20)))",
+                  R"(CREATE INDEX "idx_t_raw" ON "shop"."t" (substring("raw" from 1 for 8)))"));
   EXPECT_THAT(
       got.finish,
-      ElementsAre(R"(ALTER TABLE "shop"."t" ADD CONSTRAINT "pk_t" PRIMARY KEY USING INDEX "pk_t")"));
+      ElementsAre(
+          R"(ALTER TABLE "shop"."t" ADD CONSTRAINT "pk_t" PRIMARY KEY USING INDEX "pk_t")"));
   EXPECT_THAT(got.skipped, ElementsAre("ft: FULLTEXT", "fn: an expression"));
 }
 
@@ -150,7 +154,8 @@ TEST_F(DdlWriter, SpatialNeedsPostgis) {
   AddIndex(v1::IndexDef::SPATIAL, "g", {"g"});
   EXPECT_THAT(Indexes().skipped, ElementsAre("g: SPATIAL"));
   postgis_ = "public";
-  EXPECT_THAT(Indexes().create, ElementsAre(R"(CREATE INDEX "idx_t_g" ON "shop"."t" USING gist ("g"))"));
+  EXPECT_THAT(Indexes().create,
+              ElementsAre(R"(CREATE INDEX "idx_t_g" ON "shop"."t" USING gist ("g"))"));
 }
 
 TEST_F(DdlWriter, Comments) {

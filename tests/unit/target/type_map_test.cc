@@ -107,8 +107,9 @@ TEST(TypeMap, EnumsHaveTheirOwnType) {
 TEST(TypeMap, UnknownTypeIsRefusedByName) {
   v1::ColumnDef c = Column(v1::BASE_TYPE_UNSPECIFIED);
   c.set_column_type("xmltype");
-  EXPECT_EQ(TypeOf(c), "table db.t: column c has type xmltype, which is not known\n"
-                       "HINT: Leave the table out with skip_tables.");
+  EXPECT_EQ(TypeOf(c),
+            "table db.t: column c has type xmltype, which is not known\n"
+            "HINT: Leave the table out with skip_tables.");
 }
 
 TEST(TypeMap, Overrides) {
