@@ -13,6 +13,8 @@
 namespace chameleon::worker::ddl {
 namespace {
 
+constexpr uint32_t kInnodbPartBytesMax = 3072;  // row formats DYNAMIC and COMPRESSED
+constexpr uint32_t kOtherPartBytesMax = 1000;
 constexpr uint32_t kMysqlInlineReferences = 90'000;
 constexpr uint32_t kMysqlIgnoresForeignKeyIndexName = 80'016;
 constexpr uint32_t kMariadbInlineReferences = 100'500;
@@ -70,6 +72,18 @@ bool IsPrefixOf(const v1::IndexDef& a, const v1::IndexDef& b) {
   return true;
 }
 
+// Without strict mode the server indexes what fits.
+void ShortenPart(const v1::ColumnDef& column, std::string_view engine, v1::IndexPart* part) {
+  if (column.base_type() != v1::CHAR && column.base_type() != v1::VARCHAR &&
+      part->prefix_length() == 0) {
+    return;
+  }
+  const uint32_t bytes_max = engine == "InnoDB" ? kInnodbPartBytesMax : kOtherPartBytesMax;
+  const uint32_t characters_max = bytes_max / CharsetMaxBytes(column.charset());
+  const uint32_t wanted = part->prefix_length() ? part->prefix_length() : column.length();
+  if (wanted > characters_max) part->set_prefix_length(characters_max);
+}
+
 }  // namespace
 
 v1::ColumnDef* FindColumn(v1::TableDef* def, std::string_view name) {
@@ -122,7 +136,9 @@ void TableBuilder::AddColumnKeys(const ColumnSpec& column) {
     index.def.set_kind(v1::IndexDef::PRIMARY);
     AddIndex(index);
   }
-  if (column.unique || column.type.serial) {
+  // MariaDB makes one index of a column's PRIMARY KEY UNIQUE, MySQL makes two.
+  const bool served = column.primary && context_.mariadb();
+  if ((column.unique || column.type.serial) && !served) {
     index.def.set_kind(v1::IndexDef::UNIQUE);
     AddIndex(index);
   }
@@ -269,6 +285,7 @@ absl::Status TableBuilder::Finish() {
       if (index.kind() == v1::IndexDef::PRIMARY) column->set_nullable(false);
       const bool whole = column->length() > 0 && part.prefix_length() >= column->length() &&
                          column->base_type() != v1::BIT;
+      if (index.kind() == v1::IndexDef::PLAIN) ShortenPart(*column, def_.engine(), &part);
       if (whole || !CanHavePrefix(*column) || index.kind() == v1::IndexDef::FULLTEXT ||
           index.kind() == v1::IndexDef::SPATIAL) {
         part.clear_prefix_length();
