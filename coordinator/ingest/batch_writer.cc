@@ -13,7 +13,7 @@
 namespace chameleon::coordinator::ingest {
 namespace {
 
-using pg::Session;
+using pg::CopyingSession;
 using target::Identifier;
 using target::Literal;
 
@@ -27,7 +27,7 @@ absl::Status LeaseLost(const v1::Lease& lease, const std::string& text) {
 
 class PgBatchWriter final : public BatchWriter {
  public:
-  PgBatchWriter(std::unique_ptr<Session> session, v1::Lease lease)
+  PgBatchWriter(std::unique_ptr<CopyingSession> session, v1::Lease lease)
       : session_(std::move(session)), lease_(std::move(lease)) {}
 
   ~PgBatchWriter() override { session_->Abandon(); }
@@ -114,7 +114,8 @@ class PgBatchWriter final : public BatchWriter {
     const std::string ledger = pg::ToJsonArray(header_.ledger());
     const auto json = [](const std::string& text) { return text.empty() ? "NULL" : Literal(text); };
     std::string call = fmt::format(
-        "SELECT sch_chameleon.fn_store_batch({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {},"
+        "SELECT sch_chameleon.fn_store_batch({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, "
+        "{},"
         " {})",
         lease_.source_id(), lease_.epoch(), header_.batch_id(),
         Literal(pg::ToJson(header_.begin())), Literal(pg::ToJson(header_.end())), header_.more(),
@@ -140,7 +141,7 @@ class PgBatchWriter final : public BatchWriter {
     return absl::InternalError(fmt::format("{} out of order or after a failure", call));
   }
 
-  std::unique_ptr<Session> session_;
+  std::unique_ptr<CopyingSession> session_;
   const v1::Lease lease_;
   State state_ = State::kIdle;
   v1::BatchHeader header_;
@@ -153,7 +154,8 @@ class PgBatchWriter final : public BatchWriter {
 
 absl::StatusOr<std::unique_ptr<BatchWriter>> BatchWriter::Open(const TargetConnection& target,
                                                                const v1::Lease& lease) {
-  auto session = Session::Connect(target, fmt::format("chameleon ingest {}", lease.source()));
+  auto session =
+      CopyingSession::Connect(target, fmt::format("chameleon ingest {}", lease.source()));
   if (!session.ok()) return session.status();
   auto writer = std::make_unique<PgBatchWriter>(std::move(*session), lease);
   if (absl::Status status = writer->Load(); !status.ok()) return status;

@@ -9,7 +9,7 @@ namespace {
 
 class PooledCopy final : public CopySession {
  public:
-  PooledCopy(std::shared_ptr<CopyPool> pool, std::unique_ptr<pg::Session> session,
+  PooledCopy(std::shared_ptr<CopyPool> pool, std::unique_ptr<pg::CopyingSession> session,
              std::string guard, std::function<void(const CopyEnd&)> on_end)
       : pool_(std::move(pool)),
         session_(std::move(session)),
@@ -38,7 +38,7 @@ class PooledCopy final : public CopySession {
 
  private:
   const std::shared_ptr<CopyPool> pool_;
-  std::unique_ptr<pg::Session> session_;
+  std::unique_ptr<pg::CopyingSession> session_;
   const std::string guard_;
   const std::function<void(const CopyEnd&)> on_end_;
   bool finished_ = false;
@@ -60,7 +60,7 @@ absl::StatusOr<std::unique_ptr<CopySession>> CopyPool::Open(
                                       std::move(on_end));
 }
 
-absl::StatusOr<std::unique_ptr<pg::Session>> CopyPool::Take() {
+absl::StatusOr<std::unique_ptr<pg::CopyingSession>> CopyPool::Take() {
   {
     std::lock_guard lock(mutex_);
     while (!idle_.empty()) {
@@ -69,7 +69,7 @@ absl::StatusOr<std::unique_ptr<pg::Session>> CopyPool::Take() {
       if (session->Connected()) return session;
     }
   }
-  auto session = pg::Session::Connect(target_, application_name_);
+  auto session = pg::CopyingSession::Connect(target_, application_name_);
   if (!session.ok()) return session.status();
   // The swap commits after all chunks and waits for the disk.
   auto rows = (*session)->Execute("SET synchronous_commit = off");
@@ -77,7 +77,7 @@ absl::StatusOr<std::unique_ptr<pg::Session>> CopyPool::Take() {
   return std::move(*session);
 }
 
-void CopyPool::Return(std::unique_ptr<pg::Session> session) {
+void CopyPool::Return(std::unique_ptr<pg::CopyingSession> session) {
   if (!session->Connected()) return;
   std::lock_guard lock(mutex_);
   idle_.push_back(std::move(session));

@@ -33,14 +33,14 @@ class CopyPool : public std::enable_shared_from_this<CopyPool> {
                                                     const std::string& guard,
                                                     std::function<void(const CopyEnd&)> on_end);
 
-  absl::StatusOr<std::unique_ptr<pg::Session>> Take();
-  void Return(std::unique_ptr<pg::Session> session);
+  absl::StatusOr<std::unique_ptr<pg::CopyingSession>> Take();
+  void Return(std::unique_ptr<pg::CopyingSession> session);
 
  private:
   const TargetConnection target_;
   const std::string application_name_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<pg::Session>> idle_;  // guarded by mutex_
+  std::vector<std::unique_ptr<pg::CopyingSession>> idle_;  // guarded by mutex_
 };
 
 }  // namespace chameleon::coordinator::ingest

@@ -266,8 +266,9 @@ class PgSnapshotLoader final : public SnapshotLoader {
             "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)"
             " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
             " WHERE c.relnamespace = {}::regnamespace AND c.relkind = 'r' AND a.attnum > 0"
-            " AND NOT a.attisdropped; COMMIT",
+            " AND NOT a.attisdropped",
             target::Literal(Identifier(table.loading_schema))));
+        session_->Abandon();  // the block was only for the search path
         if (!rows.ok()) return rows.status();
         for (size_t i = 0; i < rows->size(); ++i) {
           schema->second[{rows->Text(i, 0), rows->Text(i, 1)}] = rows->Text(i, 2);
@@ -275,7 +276,12 @@ class PgSnapshotLoader final : public SnapshotLoader {
       }
       for (v1::ColumnPlan& column : *table.plan.mutable_columns()) {
         if (column.omitted() || target::HasOwnEnum(table.plan, column)) continue;
-        column.set_target_type(schema->second[{table.plan.target_table(), column.target_name()}]);
+        const auto type = schema->second.find({table.plan.target_table(), column.target_name()});
+        if (type == schema->second.end()) {
+          return absl::InternalError(fmt::format("column {}.{} is not in its loading table",
+                                                 table.plan.target_table(), column.target_name()));
+        }
+        column.set_target_type(type->second);
       }
     }
     return absl::OkStatus();

@@ -27,8 +27,8 @@ struct SourceRecord {
   v1::SourceState state = v1::READY;
   std::map<std::string, std::string> schema_mappings;
   uint64_t epoch = 0;
-  std::string worker;        // lease holder, "host:pid"
-  v1::Position received;     // file empty: not initialised
+  std::string worker;     // lease holder, "host:pid"
+  v1::Position received;  // file empty: not initialised
   v1::Position replayed;
   std::string replica_uuid;  // made by AddSource, stable
 };

@@ -1,4 +1,5 @@
-// One connection to the target: simple queries, parameters, COPY. The only user of libpq.
+// One connection to the target: Session (libpqxx) for statements, CopyingSession (libpq) for COPY
+// of ready-made lines, which libpqxx does not offer. No other room knows either library.
 //
 // Not thread-safe. Every call after a lost connection fails with UNAVAILABLE; open a new session.
 // Errors: UNAVAILABLE (away, shutting down, resources, lock timeout: try again), ABORTED
@@ -51,16 +52,11 @@ class Session {
                                                           std::string_view application_name);
   virtual ~Session() = default;
 
-  // One or more statements without parameters; the rows of the last one that returns any. Several
-  // statements are one transaction unless they say otherwise.
+  // One or more statements without parameters; the rows of the last one. Several statements are one
+  // transaction unless they say otherwise.
   virtual absl::StatusOr<Rows> Execute(std::string_view sql) = 0;
   // One statement with $1 … as text.
   virtual absl::StatusOr<Rows> Query(std::string_view sql, const std::vector<Param>& params) = 0;
-
-  // `sql` ends with COPY … FROM STDIN; statements before it travel with it in one round trip.
-  virtual absl::Status StartCopy(std::string_view sql) = 0;
-  virtual absl::Status WriteCopy(std::string_view data) = 0;
-  virtual absl::StatusOr<uint64_t> EndCopy() = 0;  // rows stored
 
   // Rolls back whatever is open, a COPY included. Does nothing on a lost connection.
   virtual void Abandon() = 0;
@@ -68,6 +64,16 @@ class Session {
   virtual void Cancel() = 0;
   virtual bool Connected() const = 0;
   virtual int ServerVersion() const = 0;  // 150020
+};
+
+class CopyingSession : public Session {
+ public:
+  static absl::StatusOr<std::unique_ptr<CopyingSession>> Connect(const TargetConnection& target,
+                                                                 std::string_view application_name);
+  // `sql` ends with COPY … FROM STDIN; statements before it travel with it in one round trip.
+  virtual absl::Status StartCopy(std::string_view sql) = 0;
+  virtual absl::Status WriteCopy(std::string_view data) = 0;
+  virtual absl::StatusOr<uint64_t> EndCopy() = 0;  // rows stored
 };
 
 // SQLSTATE of an error from this room, or empty.
