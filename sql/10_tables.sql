@@ -8,7 +8,7 @@ CREATE TYPE sch_chameleon.en_src_status AS ENUM
   ('ready', 'initialising', 'initialised', 'syncing', 'synced', 'stopped', 'running', 'error');
 CREATE TYPE sch_chameleon.en_src_type AS ENUM ('mysql', 'pgsql');
 CREATE TYPE sch_chameleon.en_binlog_event AS ENUM
-  ('delete', 'update', 'insert', 'truncate', 'ddl');
+  ('delete', 'update', 'insert', 'truncate', 'ddl', 'stop');
 
 CREATE TABLE sch_chameleon.t_catalogue (
   t_version text NOT NULL,
@@ -79,10 +79,12 @@ CREATE TABLE sch_chameleon.t_replica_tables (
   b_replica_enabled boolean NOT NULL DEFAULT true, -- false: left the replica
   t_reason text NOT NULL DEFAULT '',
   ts_disabled timestamptz,
+  b_dropped boolean NOT NULL DEFAULT false, -- gone from the source; the row goes when that is replayed
   PRIMARY KEY (i_id_table)
 );
 CREATE UNIQUE INDEX idx_t_replica_tables_source
-  ON sch_chameleon.t_replica_tables (i_id_source, t_source_schema, t_source_table);
+  ON sch_chameleon.t_replica_tables (i_id_source, t_source_schema, t_source_table)
+  WHERE NOT b_dropped;
 CREATE INDEX idx_t_replica_tables_target
   ON sch_chameleon.t_replica_tables (v_schema_name, v_table_name);
 

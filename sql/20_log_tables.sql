@@ -108,6 +108,7 @@ BEGIN
     DELETE FROM sch_chameleon.t_replica_batch
     WHERE i_id_source = p_i_id_source AND i_id_batch > v_last;
     UPDATE sch_chameleon.t_sources SET i_last_batch = v_last WHERE i_id_source = p_i_id_source;
+    PERFORM sch_chameleon.fn_drop_versions(p_i_id_source, v_last + 1);
   END IF;
   UPDATE sch_chameleon.t_sources SET b_batch_open = false WHERE i_id_source = p_i_id_source;
   RETURN v_parts;

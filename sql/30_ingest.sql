@@ -111,7 +111,8 @@ $$;
 
 -- Stores a TableVersion (protobuf JSON with original names) that holds from p_from_batch on. Its
 -- definition comes apart as text: a default may hold U+0000, which json accepts but no operator on
--- it does. The table's row shows the newest version received; replay follows t_table_version.
+-- it does. The table's row shows the newest version received; replay follows t_table_version. A
+-- version without a target table is the table's end.
 CREATE FUNCTION sch_chameleon.fn_store_version(
   p_i_id_source bigint, p_from_batch bigint, p_version json, p_def text DEFAULT '{}')
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -120,20 +121,7 @@ DECLARE
   v_from json := coalesce(p_version->'valid_from', '{}');
   v_id bigint := (v_plan->>'table_id')::bigint;
 BEGIN
-  INSERT INTO sch_chameleon.t_replica_tables (
-    i_id_table, i_id_source, v_table_name, v_schema_name, t_source_schema, t_source_table,
-    v_table_pkey, t_binlog_name, i_binlog_position, b_replicated, b_replica_enabled, t_reason)
-  SELECT v_id, p_i_id_source, v_plan->>'target_table', v_plan->>'target_schema',
-         v_plan->'source'->>'schema', v_plan->'source'->>'table',
-         ARRAY(SELECT c->>'target_name' FROM json_array_elements(v_plan->'columns') c
-               WHERE (c->>'is_key')::boolean),
-         v_from->>'file', (v_from->>'offset')::bigint,
-         coalesce((v_plan->>'replicated')::boolean, false),
-         coalesce((v_plan->>'replicated')::boolean, false), coalesce(v_plan->>'reason', '')
-  ON CONFLICT (i_id_table) DO UPDATE
-  SET v_table_name = EXCLUDED.v_table_name, v_schema_name = EXCLUDED.v_schema_name,
-      t_source_schema = EXCLUDED.t_source_schema, t_source_table = EXCLUDED.t_source_table,
-      v_table_pkey = EXCLUDED.v_table_pkey;
+  PERFORM sch_chameleon.fn_show_version(p_i_id_source, v_id, v_plan, v_from);
   INSERT INTO sch_chameleon.t_table_version AS v (
     i_id_table, i_from_batch, t_binlog_name, i_binlog_position, jsn_valid_from, jsn_def, jsn_plan,
     t_delete, t_update, t_update_key, t_insert, t_delete_updated, t_insert_updated)
@@ -147,4 +135,64 @@ BEGIN
       jsn_plan = EXCLUDED.jsn_plan, t_delete = EXCLUDED.t_delete, t_update = EXCLUDED.t_update,
       t_update_key = EXCLUDED.t_update_key, t_insert = EXCLUDED.t_insert,
       t_delete_updated = EXCLUDED.t_delete_updated, t_insert_updated = EXCLUDED.t_insert_updated;
+END $$;
+
+-- Makes the table's row show a version. A name belongs to whoever took it last.
+CREATE FUNCTION sch_chameleon.fn_show_version(
+  p_i_id_source bigint, p_table bigint, p_plan json, p_from json)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF coalesce(p_plan->>'target_table', '') = '' THEN
+    UPDATE sch_chameleon.t_replica_tables SET b_dropped = true
+    WHERE i_id_table = p_table AND i_id_source = p_i_id_source;
+    RETURN;
+  END IF;
+  UPDATE sch_chameleon.t_replica_tables SET b_dropped = true
+  WHERE i_id_source = p_i_id_source AND NOT b_dropped AND i_id_table <> p_table
+    AND t_source_schema = p_plan->'source'->>'schema'
+    AND t_source_table = p_plan->'source'->>'table';
+  INSERT INTO sch_chameleon.t_replica_tables (
+    i_id_table, i_id_source, v_table_name, v_schema_name, t_source_schema, t_source_table,
+    v_table_pkey, t_binlog_name, i_binlog_position, b_replicated, b_replica_enabled, t_reason)
+  SELECT p_table, p_i_id_source, p_plan->>'target_table', p_plan->>'target_schema',
+         p_plan->'source'->>'schema', p_plan->'source'->>'table',
+         ARRAY(SELECT c->>'target_name' FROM json_array_elements(p_plan->'columns') c
+               WHERE (c->>'is_key')::boolean),
+         p_from->>'file', (p_from->>'offset')::bigint,
+         coalesce((p_plan->>'replicated')::boolean, false),
+         coalesce((p_plan->>'replicated')::boolean, false), coalesce(p_plan->>'reason', '')
+  ON CONFLICT (i_id_table) DO UPDATE
+  SET v_table_name = EXCLUDED.v_table_name, v_schema_name = EXCLUDED.v_schema_name,
+      t_source_schema = EXCLUDED.t_source_schema, t_source_table = EXCLUDED.t_source_table,
+      v_table_pkey = EXCLUDED.v_table_pkey, b_dropped = false;
+END $$;
+
+-- Forgets the versions that hold only behind batch p_last_from - 1: their batches are gone.
+CREATE FUNCTION sch_chameleon.fn_drop_versions(p_i_id_source bigint, p_last_from bigint)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_tables bigint[];
+  v record;
+BEGIN
+  WITH gone AS (
+    DELETE FROM sch_chameleon.t_table_version v USING sch_chameleon.t_replica_tables t
+    WHERE t.i_id_table = v.i_id_table AND t.i_id_source = p_i_id_source
+      AND v.i_from_batch > p_last_from
+    RETURNING v.i_id_table)
+  SELECT array_agg(DISTINCT i_id_table) INTO v_tables FROM gone;
+  IF v_tables IS NULL THEN
+    RETURN;
+  END IF;
+  DELETE FROM sch_chameleon.t_replica_tables t
+  WHERE t.i_id_table = ANY (v_tables)
+    AND NOT EXISTS (SELECT FROM sch_chameleon.t_table_version v
+                    WHERE v.i_id_table = t.i_id_table);
+  FOR v IN
+    SELECT DISTINCT ON (n.i_id_table) n.i_id_table, n.jsn_plan, n.jsn_valid_from
+    FROM sch_chameleon.t_table_version n WHERE n.i_id_table = ANY (v_tables)
+    ORDER BY n.i_id_table, n.i_from_batch DESC
+  LOOP
+    PERFORM sch_chameleon.fn_show_version(
+      p_i_id_source, v.i_id_table, v.jsn_plan, v.jsn_valid_from);
+  END LOOP;
 END $$;

@@ -128,6 +128,7 @@ DECLARE
   r sch_chameleon.ty_log_range;
 BEGIN
   FOREACH r IN ARRAY p_ranges LOOP
+    CONTINUE WHEN r.enm_binlog_event = 'stop';
     PERFORM sch_chameleon.fn_replay_statement(
       CASE WHEN r.enm_binlog_event = 'delete' THEN p_version.t_delete
            WHEN r.enm_binlog_event = 'insert' THEN p_version.t_insert
@@ -158,6 +159,7 @@ CREATE TYPE sch_chameleon.ty_batch_part AS (
   i_id_table bigint,
   i_rows bigint,
   i_statements bigint, -- of them: truncate and ddl
+  i_stops bigint,      -- of them: stop
   t_ranges sch_chameleon.ty_log_range[]
 );
 
@@ -171,6 +173,7 @@ DECLARE
      FROM (SELECT g.i_id_table, sum(g.rows)::bigint AS i_rows,
                   coalesce(sum(g.rows) FILTER (WHERE g.event IN (''truncate'', ''ddl'')),
                            0)::bigint AS i_statements,
+                  coalesce(sum(g.rows) FILTER (WHERE g.event = ''stop''), 0)::bigint AS i_stops,
                   array_agg(ROW(g.event, g.before, g.rows, g.first, g.last)
                               ::sch_chameleon.ty_log_range ORDER BY g.event, g.before) AS t_ranges
            FROM (SELECT l.i_id_table, l.enm_binlog_event AS event,
@@ -203,34 +206,111 @@ RETURNS boolean LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS 
       OR p_sqlstate IN ('55P03', '55006', '25006')
 $$;
 
--- Executes a batch's statements for one table, in their order. A statement that waits for a lock
--- makes all later readers wait behind it: short timeout, the round is tried again.
-CREATE FUNCTION sch_chameleon.fn_replay_ddl(p_log_table varchar, p_batch bigint, p_table bigint)
+-- Executes one statement. A statement that waits for a lock makes all later readers wait behind it:
+-- short timeout, the round is tried again.
+CREATE FUNCTION sch_chameleon.fn_replay_ddl(p_query text)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
+BEGIN
+  EXECUTE p_query;
+END $$;
+
+-- Whether lines of this table are applied. A table that is only created, not followed (no key), has
+-- none but those of its creation.
+CREATE FUNCTION sch_chameleon.fn_is_followed(p_i_id_source bigint, p_table bigint)
+RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce((SELECT t.b_replica_enabled OR (NOT t.b_replicated AND t.ts_disabled IS NULL)
+                   FROM sch_chameleon.t_replica_tables t
+                   WHERE t.i_id_table = p_table AND t.i_id_source = p_i_id_source),
+                  p_table = 0)
+$$;
+
+-- An error of one table in one batch: CH020 with a JSON detail (table, batch, sqlstate, detail,
+-- context), or, when it says nothing about the data, as it was.
+CREATE FUNCTION sch_chameleon.fn_raise_table_error(
+  p_table bigint, p_batch bigint, p_state text, p_message text, p_detail text, p_context text)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF sch_chameleon.fn_is_transient(p_state) THEN
+    RAISE EXCEPTION '%', p_message USING ERRCODE = p_state, DETAIL = p_detail;
+  END IF;
+  RAISE EXCEPTION '%', p_message USING ERRCODE = 'CH020', DETAIL = json_build_object(
+    'table', p_table, 'batch', p_batch, 'sqlstate', p_state, 'detail', p_detail,
+    'context', p_context)::text;
+END $$;
+
+-- All statements of a batch, of all tables, in the order of the log: a RENAME that swaps tables
+-- depends on it. Lines of tables that have left the replica are skipped.
+CREATE FUNCTION sch_chameleon.fn_replay_statements_of(
+  p_i_id_source bigint, p_log_table varchar, p_batch bigint,
+  OUT i_executed bigint, OUT i_skipped bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   q record;
+  v_state text;
+  v_message text;
+  v_detail text;
+  v_context text;
 BEGIN
+  i_executed := 0; i_skipped := 0;
   FOR q IN EXECUTE format(
-    'SELECT t_query FROM sch_chameleon.%I WHERE i_id_batch = $1 AND i_id_table = $2 ORDER BY ctid',
-    p_log_table) USING p_batch, p_table
+    'SELECT l.i_id_table, l.t_query FROM sch_chameleon.%I l
+     WHERE l.i_id_batch = $1 AND l.enm_binlog_event IN (''truncate'', ''ddl'') ORDER BY l.ctid',
+    p_log_table) USING p_batch
   LOOP
-    EXECUTE q.t_query;
+    IF NOT sch_chameleon.fn_is_followed(p_i_id_source, q.i_id_table) THEN
+      i_skipped := i_skipped + 1;
+      CONTINUE;
+    END IF;
+    BEGIN
+      PERFORM sch_chameleon.fn_replay_ddl(q.t_query);
+    EXCEPTION WHEN OTHERS THEN
+      GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT,
+        v_detail = PG_EXCEPTION_DETAIL, v_context = PG_EXCEPTION_CONTEXT;
+      PERFORM sch_chameleon.fn_raise_table_error(
+        q.i_id_table, p_batch, v_state, v_message, v_detail, v_context);
+    END;
+    i_executed := i_executed + 1;
   END LOOP;
 END $$;
 
--- Applies the batches p_first … p_last to all enabled tables, or to p_only alone (diagnosis), and
--- does the batches' bookkeeping in the first case. A table that fails raises CH020 with a JSON
--- detail: table, batch, and the original sqlstate, detail and context.
+-- The table leaves the replica here, because its worker said so.
+CREATE FUNCTION sch_chameleon.fn_stop_table(
+  p_i_id_source bigint, p_log_table varchar, p_batch bigint, p_table bigint)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_reason text;
+BEGIN
+  EXECUTE format(
+    'SELECT t_query FROM sch_chameleon.%I
+     WHERE i_id_batch = $1 AND i_id_table = $2 AND enm_binlog_event = ''stop''
+     ORDER BY ctid LIMIT 1', p_log_table) INTO v_reason USING p_batch, p_table;
+  INSERT INTO sch_chameleon.t_error_log (
+    i_id_batch, i_id_source, v_table_name, v_schema_name, t_table_pkey, t_binlog_name,
+    i_binlog_position, t_sql, t_error_message)
+  SELECT p_batch, p_i_id_source, t.v_table_name, t.v_schema_name,
+         array_to_string(t.v_table_pkey, ','), coalesce(b.t_binlog_name, ''),
+         coalesce(b.i_binlog_position, 0), '', v_reason
+  FROM sch_chameleon.t_replica_tables t
+  LEFT JOIN sch_chameleon.t_replica_batch b
+    ON b.i_id_source = t.i_id_source AND b.i_id_batch = p_batch
+  WHERE t.i_id_table = p_table;
+  UPDATE sch_chameleon.t_replica_tables
+  SET b_replica_enabled = false, ts_disabled = clock_timestamp(), t_reason = coalesce(v_reason, '')
+  WHERE i_id_table = p_table;
+END $$;
+
+-- Applies the batches p_first … p_last to all enabled tables, or to p_only alone (diagnosis: the
+-- statements of all, because names may depend on them), and does the batches' bookkeeping in the
+-- first case. A table that fails raises CH020: see fn_raise_table_error.
 CREATE FUNCTION sch_chameleon.fn_replay_batches(
   p_i_id_source bigint, p_first bigint, p_last bigint, p_only bigint DEFAULT NULL)
 RETURNS TABLE (i_batches bigint, i_replayed bigint, i_skipped bigint, i_ddl bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   b record;
-  c record;
-  q record;
+  c sch_chameleon.ty_batch_part;
+  v_parts sch_chameleon.ty_batch_part[];
   v_version sch_chameleon.t_table_version;
-  v_enabled boolean;
   v_replayed bigint;
   v_skipped bigint;
   v_ddl bigint;
@@ -248,26 +328,24 @@ BEGIN
     ORDER BY r.i_id_batch
   LOOP
     v_replayed := 0; v_skipped := 0; v_ddl := 0;
-    FOR c IN
-      SELECT p.* FROM sch_chameleon.fn_batch_content(
-        b.v_log_table, b.i_id_batch, b.i_first_block, b.i_last_block, b.i_rows) p
-    LOOP
-      CONTINUE WHEN c.i_id_table <> p_only;
-      -- Plain DDL may concern no table (i_id_table 0).
-      SELECT t.b_replica_enabled INTO v_enabled FROM sch_chameleon.t_replica_tables t
-      WHERE t.i_id_table = c.i_id_table AND t.i_id_source = p_i_id_source;
-      IF c.i_id_table <> 0 AND NOT coalesce(v_enabled, false) THEN
-        v_skipped := v_skipped + c.i_rows;
+    v_parts := ARRAY(SELECT p FROM sch_chameleon.fn_batch_content(
+      b.v_log_table, b.i_id_batch, b.i_first_block, b.i_last_block, b.i_rows) p);
+    IF (SELECT sum(p.i_statements) FROM unnest(v_parts) p) > 0 THEN
+      SELECT s.i_executed, s.i_skipped INTO v_ddl, v_skipped
+      FROM sch_chameleon.fn_replay_statements_of(p_i_id_source, b.v_log_table, b.i_id_batch) s;
+    END IF;
+    FOREACH c IN ARRAY v_parts LOOP
+      CONTINUE WHEN c.i_statements = c.i_rows OR c.i_id_table <> p_only;
+      IF NOT sch_chameleon.fn_is_followed(p_i_id_source, c.i_id_table) THEN
+        v_skipped := v_skipped + c.i_rows - c.i_statements;
         CONTINUE;
       END IF;
-      BEGIN
-        IF c.i_statements > 0 THEN
-          IF c.i_statements <> c.i_rows THEN
+      IF c.i_rows > c.i_stops + c.i_statements THEN
+        BEGIN
+          IF c.i_statements > 0 THEN
             RAISE EXCEPTION 'batch % mixes statements and rows of one table', b.i_id_batch
               USING ERRCODE = 'CH011';
           END IF;
-          PERFORM sch_chameleon.fn_replay_ddl(b.v_log_table, b.i_id_batch, c.i_id_table);
-        ELSE
           SELECT v.* INTO v_version FROM sch_chameleon.t_table_version v
           WHERE v.i_id_table = c.i_id_table AND v.i_from_batch <= b.i_id_batch
           ORDER BY v.i_from_batch DESC LIMIT 1;
@@ -277,19 +355,18 @@ BEGIN
           END IF;
           PERFORM sch_chameleon.fn_replay_table(
             b.v_log_table, b.i_id_batch, v_version, c.t_ranges);
-        END IF;
-      EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT,
-          v_detail = PG_EXCEPTION_DETAIL, v_context = PG_EXCEPTION_CONTEXT;
-        IF sch_chameleon.fn_is_transient(v_state) THEN
-          RAISE;
-        END IF;
-        RAISE EXCEPTION '%', v_message USING ERRCODE = 'CH020', DETAIL = json_build_object(
-          'table', c.i_id_table, 'batch', b.i_id_batch, 'sqlstate', v_state, 'detail', v_detail,
-          'context', v_context)::text;
-      END;
-      v_ddl := v_ddl + c.i_statements;
-      v_replayed := v_replayed + c.i_rows - c.i_statements;
+        EXCEPTION WHEN OTHERS THEN
+          GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT,
+            v_detail = PG_EXCEPTION_DETAIL, v_context = PG_EXCEPTION_CONTEXT;
+          PERFORM sch_chameleon.fn_raise_table_error(
+            c.i_id_table, b.i_id_batch, v_state, v_message, v_detail, v_context);
+        END;
+      END IF;
+      IF c.i_stops > 0 AND p_only IS NULL THEN
+        PERFORM sch_chameleon.fn_stop_table(
+          p_i_id_source, b.v_log_table, b.i_id_batch, c.i_id_table);
+      END IF;
+      v_replayed := v_replayed + c.i_rows - c.i_statements - c.i_stops;
     END LOOP;
     IF p_only IS NULL THEN
       UPDATE sch_chameleon.t_replica_batch r

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "coordinator/ingest/batch_writer.h"
+#include "coordinator/ingest/schema_changer.h"
 #include "proto/wire/error.h"
 #include "proto/wire/status.h"
 
@@ -168,12 +169,22 @@ grpc::Status WorkerService::Push(Context*,
 }
 
 grpc::Status WorkerService::ChangeSchema(Context*, const v1::ChangeSchemaRequest* request,
-                                         v1::ChangeSchemaResponse*) {
-  return ToGrpc(Error(
-      absl::StatusCode::kFailedPrecondition, "SCHEMA_CHANGE_UNSUPPORTED", request->lease().source(),
-      fmt::format("schema changes are not followed in this version: {}", request->statement()),
-      fmt::format("Run chamctl init_replica --source {} to copy the source again.",
-                  request->lease().source())));
+                                         v1::ChangeSchemaResponse* response) {
+  auto actor = coordinator_->ActorOf(request->lease());
+  if (!actor.ok()) return ToGrpc(actor.status());
+  const auto config = (*actor)->config();
+  auto source = config->Source(request->lease().source());
+  if (!source.ok()) return ToGrpc(source.status());
+  auto changed = ingest::ChangeSchema(*config, **source, *request);
+  if (!changed.ok()) {
+    if (absl::IsUnavailable(changed.status())) (*actor)->TargetAway();
+    return ToGrpc(changed.status());
+  }
+  spdlog::info("schema change src={} pos={}:{} changes={} lines={}", request->lease().source(),
+               request->position().file(), request->position().offset(), request->changes_size(),
+               changed->log_rows());
+  *response = *std::move(changed);
+  return grpc::Status::OK;
 }
 
 }  // namespace chameleon::coordinator::api

@@ -247,7 +247,7 @@ class PgSnapshotLoader final : public SnapshotLoader {
     if (id != 0) return id;
     auto rows = session_->Query(
         "SELECT coalesce((SELECT i_id_table FROM sch_chameleon.t_replica_tables"
-        " WHERE i_id_source = $1 AND t_source_schema = $2 AND t_source_table = $3),"
+        " WHERE i_id_source = $1 AND t_source_schema = $2 AND t_source_table = $3 AND NOT b_dropped),"
         " nextval(pg_get_serial_sequence('sch_chameleon.t_replica_tables', 'i_id_table')))",
         {std::to_string(lease_.source_id()), name.schema(), name.table()});
     if (!rows.ok()) return rows.status();

@@ -332,10 +332,13 @@ absl::StatusOr<ReplicationStart> PgCatalogue::LoadReplication(uint64_t source_id
   start.next_batch_id = source->Uint(0, 1) + 1;
   start.received = PositionAt(*source, 0, 2);
   auto tables = session_.Query(
-      "SELECT DISTINCT ON (v.i_id_table) v.jsn_def, v.jsn_plan, v.jsn_valid_from"
+      "SELECT jsn_def, jsn_plan, jsn_valid_from FROM ("
+      " SELECT DISTINCT ON (v.i_id_table) v.i_id_table, v.jsn_def, v.jsn_plan, v.jsn_valid_from"
       " FROM sch_chameleon.t_table_version v JOIN sch_chameleon.t_replica_tables t USING"
       " (i_id_table) WHERE t.i_id_source = $1 AND t.b_replica_enabled AND v.i_from_batch <= $2"
-      " ORDER BY v.i_id_table, v.i_from_batch DESC",
+      " ORDER BY v.i_id_table, v.i_from_batch DESC) n"
+      // Not those that a batch which waits for replay has dropped or stopped.
+      " WHERE (n.jsn_plan->>'replicated')::boolean ORDER BY n.i_id_table",
       {id, std::to_string(start.next_batch_id)});
   if (!tables.ok()) return tables.status();
   for (size_t i = 0; i < tables->size(); ++i) {

@@ -44,7 +44,12 @@ absl::Status CheckTables(Session* session, const std::string& source,
       " FROM sch_chameleon.t_replica_tables t JOIN sch_chameleon.t_sources s USING (i_id_source)"
       " LEFT JOIN pg_catalog.pg_class c ON c.relname = t.v_table_name AND c.relnamespace ="
       " (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = t.v_schema_name)"
-      " WHERE s.t_source = $1 AND t.b_replica_enabled AND (c.oid IS NULL OR NOT"
+      " WHERE s.t_source = $1 AND t.b_replica_enabled AND NOT t.b_dropped"
+      // A table whose newest version waits for replay may not have its name yet.
+      " AND NOT EXISTS (SELECT FROM sch_chameleon.t_table_version v"
+      "   JOIN sch_chameleon.t_last_replayed r ON r.i_id_source = t.i_id_source"
+      "   WHERE v.i_id_table = t.i_id_table AND v.i_from_batch > r.i_last_batch + 1)"
+      " AND (c.oid IS NULL OR NOT"
       " (has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')"
       " AND has_table_privilege(c.oid, 'DELETE') AND has_table_privilege(c.oid, 'SELECT')))"
       " ORDER BY 1",

@@ -89,11 +89,11 @@ absl::StatusOr<v1::SourceStatus> PgCatalogue::Status(const std::string& name, bo
           Micros("v.ts_last_received") + ", " + Micros("v.ts_last_replayed") +
           ", s.t_last_error, " + Micros("s.ts_last_error") +
           ", (SELECT count(*) FROM sch_chameleon.t_replica_tables t WHERE t.i_id_source = $1"
-          "   AND t.b_replicated AND t.b_replica_enabled),"
+          "   AND NOT t.b_dropped AND t.b_replicated AND t.b_replica_enabled),"
           " (SELECT count(*) FROM sch_chameleon.t_replica_tables t WHERE t.i_id_source = $1"
-          "   AND NOT t.b_replicated),"
+          "   AND NOT t.b_dropped AND NOT t.b_replicated),"
           " (SELECT count(*) FROM sch_chameleon.t_replica_tables t WHERE t.i_id_source = $1"
-          "   AND t.b_replicated AND NOT t.b_replica_enabled)"
+          "   AND NOT t.b_dropped AND t.b_replicated AND NOT t.b_replica_enabled)"
           " FROM sch_chameleon.t_sources s JOIN sch_chameleon.v_replica_status v USING"
           " (i_id_source) WHERE s.i_id_source = $1",
       {id});
@@ -135,7 +135,7 @@ absl::Status PgCatalogue::Detail(uint64_t source_id, v1::SourceStatus* status) {
       "SELECT t_source_schema, t_source_table, v_schema_name, v_table_name,"
       " CASE WHEN NOT b_replicated THEN 'not replicated' WHEN b_replica_enabled THEN 'replicated'"
       " ELSE 'disabled' END, t_reason, v_table_pkey FROM sch_chameleon.t_replica_tables"
-      " WHERE i_id_source = $1 ORDER BY 1, 2",
+      " WHERE i_id_source = $1 AND NOT b_dropped ORDER BY 1, 2",
       {id});
   if (!tables.ok()) return tables.status();
   for (size_t i = 0; i < tables->size(); ++i) {

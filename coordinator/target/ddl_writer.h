@@ -21,6 +21,22 @@ std::vector<std::string> TableStatements(const v1::TableDef& def, const v1::Tabl
 std::vector<std::string> DropStatements(const v1::TableDef& def, const v1::TablePlan& plan,
                                         const std::string& schema);
 
+// One index of the target. Two with the same kind, method and columns are the same index.
+struct IndexPlan {
+  std::string index;  // the source's name for it
+  std::string name;   // wanted; too long or taken: see Names
+  std::string kind;   // "INDEX", "UNIQUE INDEX"
+  std::string method, columns;
+  bool primary = false;  // becomes the primary key constraint
+
+  std::vector<std::string> Names() const;  // in the order of preference
+};
+struct IndexPlans {
+  std::vector<IndexPlan> indexes;
+  std::vector<std::string> skipped;  // "idx_text: FULLTEXT"
+};
+IndexPlans PlanIndexes(const v1::TableDef& def, const v1::TablePlan& plan, bool has_postgis);
+
 struct IndexStatements {
   std::vector<std::string> create;   // in any order, also at the same time; the key's first
   std::vector<std::string> finish;   // after all of them: the primary key constraint

@@ -52,7 +52,100 @@ std::optional<std::string> BitText(const std::string& text, uint32_t length) {
   return fmt::format("B'{}'", std::string(length - digits.size(), '0') + digits);
 }
 
+// 0x6162 as bytea, filled up to `size` bytes.
+std::optional<std::string> BytesText(const std::string& text, uint32_t size) {
+  const bool hex = text.size() >= 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+  if (!text.empty() && !hex) return std::nullopt;
+  std::string digits = text.empty() ? "" : text.substr(2);
+  if (digits.size() % 2 != 0) return std::nullopt;
+  if (digits.size() < 2 * size) digits.resize(2 * size, '0');
+  return Literal("\\x" + Lower(digits));
+}
+
+// NOT NULL without DEFAULT: the type's own zero.
+std::optional<std::string> ImplicitText(const v1::ColumnDef& def, const v1::ColumnPlan& plan) {
+  switch (plan.encoding()) {
+    case v1::ENCODING_NUMBER:
+    case v1::ENCODING_FLOAT:
+    case v1::ENCODING_DOUBLE:
+      return "'0'";
+    case v1::ENCODING_BOOLEAN:
+      return "false";
+    case v1::ENCODING_BIT:
+      return fmt::format("B'{}'", std::string(def.length(), '0'));
+    case v1::ENCODING_TEXT:
+    case v1::ENCODING_SET:
+      return "''";
+    case v1::ENCODING_BYTEA:
+      if (def.base_type() >= v1::GEOMETRY) return std::nullopt;
+      return BytesText("", def.base_type() == v1::BINARY ? def.length() : 0);
+    case v1::ENCODING_ENUM:
+      return def.labels().empty() ? std::nullopt : std::optional(Literal(def.labels(0)));
+    case v1::ENCODING_DATE:
+    case v1::ENCODING_DATETIME:
+    case v1::ENCODING_TIMESTAMP:
+      return "NULL";  // the zero date, by policy
+    case v1::ENCODING_TIME:
+      return "'00:00:00'";
+    case v1::ENCODING_JSON:
+      return "'null'";
+    case v1::ENCODING_UUID:
+      return "'00000000-0000-0000-0000-000000000000'";
+    case v1::ENCODING_INET:
+      return def.base_type() == v1::INET4 ? "'0.0.0.0'" : "'::'";
+    default:
+      return std::nullopt;
+  }
+}
+
+// A literal default of a kind that DefaultText leaves out.
+std::optional<std::string> OtherText(const v1::ColumnDef& def, const v1::ColumnPlan& plan) {
+  const std::string& value = def.default_value();
+  switch (plan.encoding()) {
+    case v1::ENCODING_DATE:
+    case v1::ENCODING_DATETIME:
+    case v1::ENCODING_TIMESTAMP:
+      if (value.rfind("0000-00-00", 0) == 0) return "NULL";
+      return std::nullopt;
+    case v1::ENCODING_BYTEA:
+      return BytesText(value, def.base_type() == v1::BINARY ? def.length() : 0);
+    case v1::ENCODING_TIME:
+      return Literal(value);
+    case v1::ENCODING_UUID:
+    case v1::ENCODING_INET:
+      return Literal(value);
+    default:
+      return std::nullopt;
+  }
+}
+
 }  // namespace
+
+absl::StatusOr<std::string> FillText(const v1::ColumnDef& def, const v1::ColumnPlan& plan) {
+  if (def.auto_increment()) {
+    return absl::FailedPreconditionError("the source numbers the rows that are there");
+  }
+  if (def.generated() != v1::GENERATED_NONE) {
+    return absl::FailedPreconditionError("the source computes it for the rows that are there");
+  }
+  std::optional<std::string> text;
+  if (!def.has_default()) {
+    text = def.nullable() ? std::optional<std::string>("NULL") : ImplicitText(def, plan);
+  } else if (IsNow(def.default_value())) {
+    return absl::FailedPreconditionError("the source fills it with the time of the statement");
+  } else if (def.default_is_expression()) {
+    return absl::FailedPreconditionError("the source computes its default");
+  } else if (plan.encoding() == v1::ENCODING_TIMESTAMP) {
+    // A literal is in the time zone of the session that wrote it.
+    text = OtherText(def, plan);
+  } else {
+    text = DefaultText(def, plan);
+    if (!text) text = OtherText(def, plan);
+  }
+  if (text && (*text != "NULL" || plan.nullable())) return *text;
+  return absl::FailedPreconditionError(fmt::format(
+      "what it holds in the rows that are there is not known (default {})", def.default_value()));
+}
 
 std::optional<std::string> DefaultText(const v1::ColumnDef& def, const v1::ColumnPlan& plan) {
   if (!def.has_default() || def.auto_increment() || def.generated() != v1::GENERATED_NONE) {

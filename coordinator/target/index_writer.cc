@@ -61,15 +61,10 @@ std::string Digest(const Part& p) {
 
 class Builder {
  public:
-  Builder(const v1::TableDef& def, const v1::TablePlan& plan, const std::string& schema,
-          bool has_postgis, NamePool* pool)
-      : def_(def),
-        plan_(plan),
-        table_(Identifier(schema, plan.target_table())),
-        has_postgis_(has_postgis),
-        pool_(pool) {}
+  Builder(const v1::TableDef& def, const v1::TablePlan& plan, bool has_postgis)
+      : def_(def), plan_(plan), has_postgis_(has_postgis) {}
 
-  IndexStatements Build() {
+  IndexPlans Build() {
     std::vector<const v1::IndexDef*> order;
     for (const v1::IndexDef& index : def_.indexes()) order.push_back(&index);
     std::stable_partition(order.begin(), order.end(),
@@ -86,7 +81,7 @@ class Builder {
       return;
     }
     if (index.kind() == v1::IndexDef::SPATIAL) {
-      Emit("INDEX", Name(index.name()), " USING gist",
+      Emit(index, "INDEX", Name(index.name()), " USING gist",
            Identifier(parts.front().plan->target_name()));
       return;
     }
@@ -101,12 +96,12 @@ class Builder {
     if (width > kEntryBytesMax) {
       Wide(index, parts, unique);
     } else if (index.kind() == v1::IndexDef::PRIMARY && !prefixed) {
-      Primary(parts);
+      Primary(index, parts);
     } else {
       std::vector<std::string> columns;
       for (const Part& p : parts)
         columns.push_back(Prefixed(p) + (p.part->descending() ? " DESC" : ""));
-      Emit(unique ? "UNIQUE INDEX" : "INDEX", Name(index.name()), "",
+      Emit(index, unique ? "UNIQUE INDEX" : "INDEX", Name(index.name()), "",
            fmt::format("{}", fmt::join(columns, ", ")));
       if (unique && prefixed && IsKey(parts)) Lookup(index, parts);
     }
@@ -133,13 +128,12 @@ class Builder {
   }
 
   // As a unique index first: several indexes of one table can then be built at the same time.
-  void Primary(const std::vector<Part>& parts) {
+  void Primary(const v1::IndexDef& index, const std::vector<Part>& parts) {
     std::vector<std::string> columns;
     for (const Part& p : parts) columns.push_back(Identifier(p.plan->target_name()));
-    const std::string name = pool_->Take(PrimaryKeyName(plan_.target_table()));
-    Emit("UNIQUE INDEX", name, "", fmt::format("{}", fmt::join(columns, ", ")));
-    out_.finish.push_back(fmt::format("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY USING INDEX {}",
-                                      table_, Identifier(name), Identifier(name)));
+    Emit(index, "UNIQUE INDEX", PrimaryKeyName(plan_.target_table()), "",
+         fmt::format("{}", fmt::join(columns, ", ")));
+    out_.indexes.back().primary = true;
   }
 
   // Uniqueness by the digest of what is wide; lookups by a hash index, which takes any width.
@@ -149,14 +143,15 @@ class Builder {
       for (const Part& p : parts) {
         columns.push_back(p.IsText() || p.IsBytes() ? Digest(p) : Prefixed(p));
       }
-      Emit("UNIQUE INDEX", Name(index.name()), "", fmt::format("{}", fmt::join(columns, ", ")));
+      Emit(index, "UNIQUE INDEX", Name(index.name()), "",
+           fmt::format("{}", fmt::join(columns, ", ")));
       if (IsKey(parts)) Lookup(index, parts);
       return;
     }
     const Part& widest =
         *std::max_element(parts.begin(), parts.end(),
                           [](const Part& a, const Part& b) { return WidthMax(a) < WidthMax(b); });
-    Emit("INDEX", Name(index.name()), " USING hash", Prefixed(widest));
+    Emit(index, "INDEX", Name(index.name()), " USING hash", Prefixed(widest));
   }
 
   bool IsKey(const std::vector<Part>& parts) const {
@@ -168,33 +163,52 @@ class Builder {
     const Part& widest =
         *std::max_element(parts.begin(), parts.end(),
                           [](const Part& a, const Part& b) { return WidthMax(a) < WidthMax(b); });
-    Emit("INDEX", Name(index.name() + "_key"), " USING hash",
+    Emit(index, "INDEX", Name(index.name() + "_key"), " USING hash",
          Identifier(widest.plan->target_name()));
   }
 
-  std::string Name(const std::string& index) {
-    return pool_->Take(IndexName(plan_.target_table(), index));
+  std::string Name(const std::string& index) const {
+    return IndexName(plan_.target_table(), index);
   }
 
-  void Emit(std::string_view kind, const std::string& name, std::string_view method,
-            const std::string& columns) {
-    out_.create.push_back(
-        fmt::format("CREATE {} {} ON {}{} ({})", kind, Identifier(name), table_, method, columns));
+  void Emit(const v1::IndexDef& index, std::string_view kind, std::string name,
+            std::string_view method, const std::string& columns) {
+    out_.indexes.push_back({.index = index.name(),
+                            .name = std::move(name),
+                            .kind = std::string(kind),
+                            .method = std::string(method),
+                            .columns = columns});
   }
 
   const v1::TableDef& def_;
   const v1::TablePlan& plan_;
-  const std::string table_;
   const bool has_postgis_;
-  NamePool* pool_;
-  IndexStatements out_;
+  IndexPlans out_;
 };
 
 }  // namespace
 
+std::vector<std::string> IndexPlan::Names() const { return {ShortName(name), HashedName(name)}; }
+
+IndexPlans PlanIndexes(const v1::TableDef& def, const v1::TablePlan& plan, bool has_postgis) {
+  return Builder(def, plan, has_postgis).Build();
+}
+
 IndexStatements BuildIndexes(const v1::TableDef& def, const v1::TablePlan& plan,
                              const std::string& schema, bool has_postgis, NamePool* pool) {
-  return Builder(def, plan, schema, has_postgis, pool).Build();
+  IndexPlans plans = PlanIndexes(def, plan, has_postgis);
+  const std::string table = Identifier(schema, plan.target_table());
+  IndexStatements out;
+  out.skipped = std::move(plans.skipped);
+  for (const IndexPlan& index : plans.indexes) {
+    const std::string name = Identifier(pool->Take(index.name));
+    out.create.push_back(fmt::format("CREATE {} {} ON {}{} ({})", index.kind, name, table,
+                                     index.method, index.columns));
+    if (!index.primary) continue;
+    out.finish.push_back(fmt::format("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY USING INDEX {}",
+                                     table, name, name));
+  }
+  return out;
 }
 
 }  // namespace chameleon::coordinator::target

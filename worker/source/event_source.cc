@@ -138,6 +138,7 @@ absl::StatusOr<std::unique_ptr<EventSource>> OpenServerEvents(const v1::SourceCo
   if (!connection.ok()) return connection.status();
   auto info = ReadServerInfo(connection->get());
   if (!info.ok()) return info.status();
+  if (auto s = ReadCharsets(connection->get(), &*info); !s.ok()) return s;
   *server = *info;
   if (!request.by_gtid || !info->gtid_on()) {
     request.by_gtid = false;

@@ -12,6 +12,7 @@
 namespace chameleon::worker::source {
 namespace {
 
+constexpr int kUnknownColumn = 1054;
 constexpr int kSyntaxError = 1064;
 constexpr int kXaRefused = 1401;  // XAER_RMERR: XA_RECOVER_ADMIN is missing
 
@@ -84,6 +85,36 @@ absl::StatusOr<v1::ServerInfo> ReadServerInfo(Connection* connection) {
   info.set_lower_case_table_names(static_cast<uint32_t>(ToNumber(v["lower_case_table_names"])));
   info.set_gtid_on(mariadb || v["gtid_mode"] == "ON");
   return info;
+}
+
+absl::Status ReadCharsets(Connection* connection, v1::ServerInfo* server) {
+  auto defaults = connection->Query("SELECT @@character_set_server, @@collation_server");
+  if (!defaults.ok()) return defaults.status();
+  server->mutable_charset()->set_charset(defaults->Get(0, 0));
+  server->mutable_charset()->set_collation(defaults->Get(0, 1));
+  auto databases = connection->Query(
+      "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM "
+      "information_schema.SCHEMATA");
+  if (!databases.ok()) return databases.status();
+  for (size_t i = 0; i < databases->rows.size(); ++i) {
+    v1::CharsetDefault& of = (*server->mutable_databases())[databases->Get(i, 0)];
+    of.set_charset(databases->Get(i, 1));
+    of.set_collation(databases->Get(i, 2));
+  }
+  // MariaDB 10.10 and later: a collation may go with several character sets, each with an id.
+  auto collations = connection->Query(
+      "SELECT ID, CHARACTER_SET_NAME FROM "
+      "information_schema.COLLATION_CHARACTER_SET_APPLICABILITY");
+  if (!collations.ok() && ServerErrno(collations.status()) == kUnknownColumn) {
+    collations =
+        connection->Query("SELECT ID, CHARACTER_SET_NAME FROM information_schema.COLLATIONS");
+  }
+  if (!collations.ok()) return collations.status();
+  for (size_t i = 0; i < collations->rows.size(); ++i) {
+    (*server->mutable_charset_of_collation())[ToNumber(collations->Get(i, 0))] =
+        collations->Get(i, 1);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> MariadbGtidPosition(Connection* connection, std::string_view file,

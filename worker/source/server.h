@@ -28,6 +28,10 @@ absl::StatusOr<Variables> ReadVariables(Connection* connection,
 
 absl::StatusOr<v1::ServerInfo> ReadServerInfo(Connection* connection);
 
+// What DDL texts leave out: the default character sets of the server and of each database, and the
+// character set of each collation.
+absl::Status ReadCharsets(Connection* connection, v1::ServerInfo* server);
+
 struct BinlogStatus {
   std::string file;  // empty: the binary log is off
   uint64_t offset = 0;

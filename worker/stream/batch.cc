@@ -44,8 +44,13 @@ class LineWriter {
     return absl::OkStatus();
   }
 
-  void AppendStop(TableState* table, const std::string& reason) {
+  void AppendStop(TableState* table, const std::string& reason, v1::BatchHeader* header) {
     table->stopped = true;
+    // The version says at once what replay will do later: nobody follows the table from here on.
+    auto* version = header->add_versions();
+    *version = table->version;
+    version->mutable_plan()->set_replicated(false);
+    version->mutable_plan()->set_reason(reason);
     out_->append(fmt::format("{}\t{}\tstop\t\\N\t\\N\t", batch_id_, table->id()));
     encode::AppendText(reason, encode::Escape::kCopy, out_);
     out_->push_back('\n');
@@ -98,7 +103,7 @@ absl::Status EncodeBatch(Batch* batch, v1::BatchHeader* header, std::string* out
     }
     if (!status.ok()) {  // this value cannot be carried: the table leaves the replica, loudly
       out->resize(mark);
-      writer.AppendStop(table.table.get(), Text(status));
+      writer.AppendStop(table.table.get(), Text(status), header);
       table_rows = 1;
     }
     AddLosses(*table.table, header);
@@ -106,7 +111,7 @@ absl::Status EncodeBatch(Batch* batch, v1::BatchHeader* header, std::string* out
     rows += table_rows;
   }
   for (const TableStop& stop : batch->stops) {
-    writer.AppendStop(stop.table.get(), stop.reason);
+    writer.AppendStop(stop.table.get(), stop.reason, header);
     header->add_table_ids(stop.table->id());
     ++rows;
   }

@@ -30,6 +30,16 @@ bool AllPresent(std::string_view bitmap, uint32_t width) {
   return true;
 }
 
+// Old temporal types do not say in the table map how many digits of a second they store.
+void LayOutOldTemporals(const v1::TableDef& def, binlog::TableMap* map) {
+  const size_t columns = std::min<size_t>(map->columns.size(), def.columns_size());
+  for (size_t i = 0; i < columns; ++i) {
+    const v1::ColumnDef& column = def.columns(static_cast<int>(i));
+    if (!column.old_temporal() || column.fsp() == 0) continue;
+    binlog::LayOut(&map->columns[i], static_cast<uint8_t>(column.fsp()));
+  }
+}
+
 absl::Status Refused(std::string_view reason, std::string_view object, std::string text,
                      std::string_view hint) {
   return Error(absl::StatusCode::kDataLoss, reason, object, text, hint);
@@ -184,6 +194,9 @@ absl::Status Reader::OnMariadbGtid(const Event& event) {
   }
   group_ = (gtid->flags & binlog::MariadbGtid::kStandalone) != 0 ? Group::kStandalone
                                                                  : Group::kTransaction;
+  // Of a two-phase ALTER, which is logged twice, only the end counts.
+  alter_pending_ = (gtid->flags_extra & (binlog::MariadbGtid::kExtraStartAlter |
+                                         binlog::MariadbGtid::kExtraRollbackAlter)) != 0;
   return absl::OkStatus();
 }
 
@@ -195,6 +208,7 @@ absl::Status Reader::OnQuery(const Event& event) {
     return absl::OkStatus();
   }
   if (query->statement == "COMMIT") return Commit();
+  if (std::exchange(alter_pending_, false)) return Commit();
   return OnOtherQuery(*query);
 }
 
@@ -295,6 +309,7 @@ absl::Status Reader::OnTableMap(const Event& event) {
       Ignored(fmt::format("unknown_table:{}.{}", mapped->map.schema, mapped->map.table), 0);
       break;
     case Wanted::kKnown: {
+      LayOutOldTemporals(state->version.def(), &mapped->map);
       auto status = state->reader_codec->CheckTableMap(mapped->map, tables_->is_mariadb());
       if (!status.ok()) {
         StopTable(state, Text(status));

@@ -85,6 +85,7 @@ class Reader {
   LogPosition position_;
   binlog::EventHeader header_;  // of the current event, or of the payload around it
   Group group_ = Group::kNone;
+  bool alter_pending_ = false;  // the group is the first phase of an ALTER, or its undoing
 
   struct CachedMap {
     std::string body;

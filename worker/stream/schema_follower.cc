@@ -73,19 +73,27 @@ Action Named(Action::Kind kind, std::string name = {}) {
 Action FromControl(const TransactionControl& control) {
   using Kind = TransactionControl::Kind;
   switch (control.kind) {
-    case Kind::kBegin: return Named(Action::kBegin);
-    case Kind::kCommit: return Named(Action::kCommit);
-    case Kind::kRollback: return Named(Action::kRollback);
-    case Kind::kSavepoint: return Named(Action::kSavepoint, ddl::LowerName(control.savepoint));
-    case Kind::kRollbackTo: return Named(Action::kRollbackTo, ddl::LowerName(control.savepoint));
-    case Kind::kRelease: return Named(Action::kBenign, "release savepoint");
+    case Kind::kBegin:
+      return Named(Action::kBegin);
+    case Kind::kCommit:
+      return Named(Action::kCommit);
+    case Kind::kRollback:
+      return Named(Action::kRollback);
+    case Kind::kSavepoint:
+      return Named(Action::kSavepoint, ddl::LowerName(control.savepoint));
+    case Kind::kRollbackTo:
+      return Named(Action::kRollbackTo, ddl::LowerName(control.savepoint));
+    case Kind::kRelease:
+      return Named(Action::kBenign, "release savepoint");
     case Kind::kXaCommit:
       // ONE PHASE needs no prepare: its rows precede it in the same group.
       return Named(control.one_phase ? Action::kCommit : Action::kXa);
     case Kind::kXaStart:
-    case Kind::kXaEnd: return Named(Action::kBenign, "xa start or end");
+    case Kind::kXaEnd:
+      return Named(Action::kBenign, "xa start or end");
     case Kind::kXaPrepare:
-    case Kind::kXaRollback: return Named(Action::kXa);
+    case Kind::kXaRollback:
+      return Named(Action::kXa);
   }
   return Named(Action::kXa);
 }
@@ -102,7 +110,8 @@ class RegistryLookup : public ddl::SchemaLookup {
   }
   bool Wants(const ddl::TableRef& table) const override {
     std::shared_ptr<TableState> state;
-    return tables_.Find(table.schema, table.table, &state) == Wanted::kUnknown;
+    const Wanted wanted = tables_.Find(table.schema, table.table, &state);
+    return wanted == Wanted::kUnknown || wanted == Wanted::kKnown;
   }
   std::vector<const v1::TableDef*> Tables() const override {
     std::vector<const v1::TableDef*> all;
@@ -160,7 +169,21 @@ absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
   auto changes = ddl::ApplyStatement(statement, lookup, context);
   if (!changes.ok()) return changes.status();
   if (changes->empty()) return Named(Action::kBenign, ddl::LowerAscii(ddl::Describe(statement)));
+  if (query.error_code != 0) return Failed(*changes, *text, query.error_code);
   return Change(*changes, *text, position);
+}
+
+// A statement that is logged with an error was partly executed: nobody knows how far.
+absl::StatusOr<Action> SchemaFollower::Failed(const std::vector<TableChange>& changes,
+                                              const std::string& text, uint16_t error_code) {
+  Action action = Named(Action::kChange);
+  action.batch = std::make_unique<Batch>();
+  for (const auto& change : changes) {
+    Stop(change.name(),
+         fmt::format("the statement failed on the source (error {}): {}", error_code, text),
+         action.batch.get());
+  }
+  return action;
 }
 
 absl::StatusOr<Action> SchemaFollower::Change(const std::vector<TableChange>& changes,
@@ -180,7 +203,14 @@ absl::Status SchemaFollower::AskCoordinator(const std::vector<TableChange>& chan
   *request.mutable_lease() = lease_;
   *request.mutable_position() = position;
   request.set_statement(text);
-  for (const auto& change : changes) *request.add_changes() = change;
+  for (const auto& change : changes) {
+    auto* asked = request.add_changes();
+    *asked = change;
+    std::shared_ptr<TableState> state;
+    if (tables_->Find(change.name().schema(), change.name().table(), &state) == Wanted::kKnown) {
+      *asked->mutable_plan() = state->version.plan();
+    }
+  }
   auto response = change_schema_(request);
   if (absl::IsFailedPrecondition(response.status())) {
     // It cannot be translated exactly: the tables leave the replica, with the statement.
@@ -210,11 +240,17 @@ absl::Status SchemaFollower::UpdateRegistry(const TableChange& change, const v1:
   *version.mutable_plan() = plan;
   *version.mutable_valid_from() = position;
   switch (change.kind()) {
-    case TableChange::TRUNCATE: return absl::OkStatus();
+    case TableChange::TRUNCATE:
+      return absl::OkStatus();
     case TableChange::STOP:
     case TableChange::RECOPY:
-      Stop(change.name(), change.reason(), batch);
-      return absl::OkStatus();
+      if (plan.table_id() == 0) {
+        Stop(change.name(), change.reason(), batch);
+        return absl::OkStatus();
+      }
+      // A table that could not be followed from its beginning: the coordinator wrote its stop line.
+      *version.mutable_def()->mutable_name() = change.name();
+      break;
     case TableChange::DROP:
       // A version that is not replicated and has no columns: the table is gone from here on.
       tables_->Remove(change.name());
@@ -224,7 +260,8 @@ absl::Status SchemaFollower::UpdateRegistry(const TableChange& change, const v1:
       tables_->Remove(change.name());
       *version.mutable_def()->mutable_name() = change.new_name();
       break;
-    default: break;
+    default:
+      break;
   }
   batch->versions.push_back(version);
   if (change.kind() == TableChange::DROP) return absl::OkStatus();

@@ -49,6 +49,8 @@ class SchemaFollower {
  private:
   absl::StatusOr<Action> Change(const std::vector<v1::TableChange>& changes,
                                 const std::string& text, const v1::Position& position);
+  absl::StatusOr<Action> Failed(const std::vector<v1::TableChange>& changes,
+                                const std::string& text, uint16_t error_code);
   absl::Status AskCoordinator(const std::vector<v1::TableChange>& changes, const std::string& text,
                               const v1::Position& position, Batch* batch);
   absl::Status UpdateRegistry(const v1::TableChange& change, const v1::TablePlan& plan,

@@ -1,0 +1,215 @@
+// Schema changes from the command line against real servers: whatever the source's tables become,
+// the target's become the same, with the rows between the changes and across stops.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <thread>
+
+#include "tests/support/both_servers.h"
+#include "tests/support/replica.h"
+
+namespace chameleon::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class SchemaChangeTest : public BothServers {
+ protected:
+  void SetUp() override {
+    BothServers::SetUp();
+    if (IsSkipped()) return;
+    postgres_.Start();
+    replica_ = std::make_unique<Replica>(&postgres_);
+    source_ = StartSource(GetParam());
+    source_->Connect().Exec("CREATE DATABASE d");
+    source_->Connect().Exec("CREATE DATABASE e");
+    Run({"CREATE TABLE w_marker (id INT PRIMARY KEY, n BIGINT NOT NULL)",
+         "INSERT INTO w_marker VALUES (1, 0)"});
+  }
+
+  void Begin(std::map<std::string, std::string> settings = {}) {
+    replica_->AddSource({.name = "s",
+                         .server = source_.get(),
+                         .schema_mappings = {{"d", "d"}, {"e", "e2"}},
+                         .settings = std::move(settings)});
+    replica_->Setup();
+    replica_->Init("s");
+    replica_->Start("s");
+  }
+
+  void Run(const std::vector<std::string>& statements) {
+    auto connection = source_->Connect("d");
+    connection.Exec("SET sql_mode = 'STRICT_TRANS_TABLES'");
+    for (const auto& statement : statements) connection.Exec(statement);
+  }
+
+  std::string One(const std::string& sql) { return Pg(replica_->target()).One(sql); }
+
+  void ExpectNoTableLeft() {
+    EXPECT_EQ(One("SELECT coalesce(string_agg(t_source_table || ': ' || t_reason, '; '), '') FROM "
+                  "sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled"),
+              "");
+    EXPECT_EQ(One("SELECT coalesce(string_agg(t_error_message, '; '), '') FROM "
+                  "sch_chameleon.t_error_log"),
+              "");
+  }
+
+  PostgresServer postgres_;
+  std::unique_ptr<SourceServer> source_;
+  std::unique_ptr<Replica> replica_;  // ends before the servers
+};
+
+const std::vector<std::string>& ShopTables() {
+  static const std::vector<std::string> kStatements = {
+      "CREATE TABLE a (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20) NOT NULL, n INT,"
+      " kind ENUM('x','y') DEFAULT 'x', price DECIMAL(8,2), made DATE, KEY k_name (name))",
+      "INSERT INTO a (name, n, kind, price, made) VALUES ('one', 1, 'x', 1.005, '2024-02-29'),"
+      " ('two', 2, 'y', 2.5, NULL), ('three', NULL, NULL, NULL, '1999-12-31')",
+      "CREATE TABLE b LIKE a", "INSERT INTO b (name, n) VALUES ('b', 7)"};
+  return kStatements;
+}
+
+// Changes with rows between them; each is one that PostgreSQL makes exactly.
+const std::vector<std::string>& Changes() {
+  static const std::vector<std::string> kStatements = {
+      "ALTER TABLE a ADD COLUMN added VARCHAR(10) NOT NULL DEFAULT 'd%s'",
+      "INSERT INTO a (name, added) VALUES ('four', 'x')",
+      "ALTER TABLE a MODIFY n BIGINT UNSIGNED, ADD COLUMN first_one INT NOT NULL FIRST",
+      "UPDATE a SET n = 18446744073709551615 WHERE name = 'four'",
+      "ALTER TABLE a MODIFY kind ENUM('x','y','z','it''s') DEFAULT 'x'",
+      "INSERT INTO a (name, kind) VALUES ('five', 'z'), ('six', 'it''s')",
+      "ALTER TABLE a CHANGE name title VARCHAR(40) NOT NULL COMMENT 'was name'",
+      "INSERT INTO a (title) VALUES ('seven')",
+      "ALTER TABLE a MODIFY kind ENUM('z','y','x','it''s','new') DEFAULT 'new'",
+      "INSERT INTO a (title) VALUES ('eight')",
+      "ALTER TABLE a DROP COLUMN first_one, ADD INDEX k_n (n, title), DROP INDEX k_name",
+      "ALTER TABLE a MODIFY price DECIMAL(10,1), MODIFY made DATETIME(3)",
+      "UPDATE a SET made = '2024-01-01 10:11:12.345' WHERE title = 'one'",
+      "ALTER TABLE a CHANGE n added VARCHAR(30), CHANGE added n VARCHAR(50)",
+      "DELETE FROM a WHERE title = 'two'",
+      "ALTER TABLE a ADD COLUMN kind2 ENUM('p','q') NOT NULL, ADD COLUMN bits BIT(5) NOT NULL,"
+      " ADD COLUMN bin BINARY(4) NOT NULL, ADD COLUMN j TEXT, ADD COLUMN t TIME(2) NOT NULL",
+      "UPDATE a SET kind2 = 'q', bits = b'101', bin = 'ab', j = '{}' WHERE title = 'one'",
+      "CREATE TABLE c (x INT, y VARCHAR(300) CHARACTER SET latin1, z TEXT, KEY kz (z(10)),"
+      " PRIMARY KEY (x, y))",
+      "INSERT INTO c VALUES (1, 'é', 'text'), (2, '', NULL)",
+      "RENAME TABLE a TO tmp, b TO a, tmp TO b",
+      "INSERT INTO a (name, n) VALUES ('into a, once b', 9)",
+      "INSERT INTO b (title) VALUES ('into b, once a')",
+      "ALTER TABLE b RENAME TO e.moved",
+      "INSERT INTO e.moved (title, kind) VALUES ('moved', 'new')",
+      "DROP TABLE c",
+      "CREATE TABLE c (k VARCHAR(10) PRIMARY KEY, v ENUM('1','2'))",
+      "INSERT INTO c VALUES ('k', '2')",
+      "TRUNCATE TABLE a",
+      "INSERT INTO a (name) VALUES ('after truncate')",
+      "ALTER TABLE c DROP PRIMARY KEY, ADD COLUMN id INT NOT NULL DEFAULT 5, ADD PRIMARY KEY (id, "
+      "k)",
+      "UPDATE c SET v = '1'",
+      "ALTER TABLE e.moved CONVERT TO CHARACTER SET utf8mb4",
+      "CREATE TABLE sel AS SELECT 1 AS one",
+      "DROP TABLE IF EXISTS nothing_of_ours",
+      "ALTER TABLE c RENAME COLUMN v TO w",
+      "ALTER TABLE c MODIFY w VARCHAR(3)",
+      "INSERT INTO c (k, w) VALUES ('l', 'abc')"};
+  return kStatements;
+}
+
+TEST_P(SchemaChangeTest, WhileRunning) {
+  Run(ShopTables());
+  Begin();
+  for (const auto& statement : Changes()) {
+    Run({statement});
+    if (statement.starts_with("ALTER") || statement.starts_with("RENAME")) {
+      replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+    }
+  }
+  EXPECT_EQ(replica_->Differences("s", std::chrono::seconds(60)), "");
+  EXPECT_EQ(One("SELECT string_agg(t_source_table || ': ' || t_reason, '; ') FROM "
+                "sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled"),
+            "sel: no primary key and no unique key without nullable columns");
+}
+
+TEST_P(SchemaChangeTest, AsABacklogReadLater) {
+  Run(ShopTables());
+  Begin();
+  replica_->Stop("s");
+  Run(Changes());
+  replica_->Start("s");
+  EXPECT_EQ(replica_->Differences("s", std::chrono::seconds(60)), "");
+}
+
+// Stopped after each change, in turn before and after it is replayed.
+TEST_P(SchemaChangeTest, WithKillsBetween) {
+  Run(ShopTables());
+  Begin();
+  int n = 0;
+  for (const auto& statement : Changes()) {
+    Run({statement});
+    if (++n % 4 == 0) {
+      for (pid_t pid : replica_->Pids("chameleon-worker")) kill(pid, SIGKILL);
+    } else if (n % 9 == 5) {
+      for (pid_t pid : replica_->Pids("chameleon-coordinator")) kill(pid, SIGKILL);
+      std::this_thread::sleep_for(Millis(200));
+      replica_->Ctl({"show_status"});
+    }
+  }
+  EXPECT_EQ(replica_->Differences("s", std::chrono::seconds(90)), "");
+}
+
+// What gh-ost and pt-online-schema-change do: a shadow table, filled, then swapped.
+TEST_P(SchemaChangeTest, ShadowTablesAreSwapped) {
+  Run(ShopTables());
+  Begin();
+  Run({"CREATE TABLE _a_gho LIKE a", "ALTER TABLE _a_gho ADD COLUMN extra INT NOT NULL DEFAULT 3",
+       "INSERT INTO _a_gho (id, name, n, kind, price, made)"
+       " SELECT id, name, n, kind, price, made FROM a",
+       "INSERT INTO a (name) VALUES ('late')",
+       "INSERT INTO _a_gho (id, name) SELECT id, name FROM a WHERE name = 'late'",
+       "RENAME TABLE a TO _a_del, _a_gho TO a", "INSERT INTO a (name, extra) VALUES ('new', 4)",
+       "DROP TABLE _a_del"});
+  EXPECT_EQ(replica_->Differences("s", std::chrono::seconds(60)), "");
+  ExpectNoTableLeft();
+  EXPECT_EQ(One("SELECT string_agg(indexname, ',' ORDER BY 1) FROM pg_indexes WHERE schemaname = "
+                "'d' AND tablename = 'a'"),
+            "idx_a_k_name,pk_a");
+  EXPECT_EQ(One("SELECT count(*) FROM pg_type WHERE typname LIKE 'enum\\_%'"), "2");
+}
+
+// What PostgreSQL cannot follow stops its table, loudly, and nothing else.
+TEST_P(SchemaChangeTest, AChangeThatIsNotExactStopsItsTableOnly) {
+  Run(ShopTables());
+  Begin();
+  Run({"ALTER TABLE a MODIFY n DATETIME", "INSERT INTO a (name) VALUES ('lost')",
+       "INSERT INTO b (name) VALUES ('kept')"});
+  replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+  EXPECT_EQ(One("SELECT count(*) FROM d.b WHERE name = 'kept'"), "1");
+  EXPECT_EQ(One("SELECT count(*) FROM d.a WHERE name = 'lost'"), "0");
+  EXPECT_THAT(One("SELECT t_reason FROM sch_chameleon.t_replica_tables WHERE t_source_table = 'a' "
+                  "AND NOT b_replica_enabled"),
+              HasSubstr("table d.a: column n: its type changes from int"));
+  EXPECT_THAT(One("SELECT t_error_message FROM sch_chameleon.t_error_log"),
+              HasSubstr("ALTER TABLE a MODIFY n DATETIME"));
+  EXPECT_THAT(replica_->MustCtl({"show_status", "--source", "s"}), HasSubstr("running"));
+}
+
+// A view of a user stands in the way: the table leaves, and the error names the view.
+TEST_P(SchemaChangeTest, AViewInTheWayIsNamed) {
+  Run(ShopTables());
+  Begin();
+  replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+  Pg(replica_->target()).Exec("CREATE VIEW public.of_users AS SELECT n FROM d.a");
+  Run({"ALTER TABLE a MODIFY n BIGINT"});
+  replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+  for (int i = 0; i < 50 && One("SELECT count(*) FROM sch_chameleon.t_error_log") == "0"; ++i) {
+    std::this_thread::sleep_for(Millis(100));
+  }
+  EXPECT_THAT(One("SELECT t_detail FROM sch_chameleon.t_error_log"), HasSubstr("of_users"));
+}
+
+ON_BOTH_SERVERS(SchemaChangeTest)
+
+}  // namespace
+}  // namespace chameleon::test
