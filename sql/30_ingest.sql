@@ -172,7 +172,7 @@ CREATE FUNCTION sch_chameleon.fn_drop_versions(p_i_id_source bigint, p_last_from
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_tables bigint[];
-  v record;
+  v_last record;
 BEGIN
   WITH gone AS (
     DELETE FROM sch_chameleon.t_table_version v USING sch_chameleon.t_replica_tables t
@@ -187,12 +187,12 @@ BEGIN
   WHERE t.i_id_table = ANY (v_tables)
     AND NOT EXISTS (SELECT FROM sch_chameleon.t_table_version v
                     WHERE v.i_id_table = t.i_id_table);
-  FOR v IN
+  FOR v_last IN
     SELECT DISTINCT ON (n.i_id_table) n.i_id_table, n.jsn_plan, n.jsn_valid_from
     FROM sch_chameleon.t_table_version n WHERE n.i_id_table = ANY (v_tables)
     ORDER BY n.i_id_table, n.i_from_batch DESC
   LOOP
     PERFORM sch_chameleon.fn_show_version(
-      p_i_id_source, v.i_id_table, v.jsn_plan, v.jsn_valid_from);
+      p_i_id_source, v_last.i_id_table, v_last.jsn_plan, v_last.jsn_valid_from);
   END LOOP;
 END $$;

@@ -139,14 +139,14 @@ class Changer {
       return absl::OkStatus();
     }
     auto table = Map(change.after());
-    if (!table.ok()) {
-      if (!absl::IsFailedPrecondition(table.status())) return table.status();
-      return NeverFollowed(change.name(), Text(table.status()), plan);
-    }
+    absl::Status status = table.status();
+    if (status.ok()) status = ReadTypes(&*table);
+    // Nobody has the table yet, so nobody else would say that it is missing.
+    if (absl::IsFailedPrecondition(status)) return NeverFollowed(change.name(), Text(status), plan);
+    if (!status.ok()) return status;
     auto id = NextId();
     if (!id.ok()) return id.status();
     table->plan.set_table_id(*id);
-    if (absl::Status status = ReadTypes(&*table); !status.ok()) return status;
     MakeRoom(table->plan);
     Lines(*id, target::CreateStatements(*table, OptionsFor(change.name())));
     DetachNotes(nullptr, *table);

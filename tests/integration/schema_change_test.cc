@@ -109,7 +109,9 @@ const std::vector<std::string>& Changes() {
       "k)",
       "UPDATE c SET v = '1'",
       "ALTER TABLE e.moved CONVERT TO CHARACTER SET utf8mb4",
-      "CREATE TABLE sel AS SELECT 1 AS one",
+      "CREATE TABLE sel (PRIMARY KEY (one)) AS SELECT 1 AS one, 'x' AS two",
+      "INSERT INTO sel VALUES (2, 'y')",
+      "CREATE TABLE keyless (n INT)",
       "DROP TABLE IF EXISTS nothing_of_ours",
       "ALTER TABLE c RENAME COLUMN v TO w",
       "ALTER TABLE c MODIFY w VARCHAR(3)",
@@ -129,7 +131,7 @@ TEST_P(SchemaChangeTest, WhileRunning) {
   EXPECT_EQ(replica_->Differences("s", std::chrono::seconds(60)), "");
   EXPECT_EQ(One("SELECT string_agg(t_source_table || ': ' || t_reason, '; ') FROM "
                 "sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled"),
-            "sel: no primary key and no unique key without nullable columns");
+            "keyless: no primary key and no unique key without nullable columns");
 }
 
 TEST_P(SchemaChangeTest, AsABacklogReadLater) {

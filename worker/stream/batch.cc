@@ -50,7 +50,9 @@ class LineWriter {
     auto* version = header->add_versions();
     *version = table->version;
     version->mutable_plan()->set_replicated(false);
-    version->mutable_plan()->set_reason(reason);
+    std::string text = reason;
+    std::erase(text, '\0');  // PostgreSQL's JSON has none
+    version->mutable_plan()->set_reason(text);
     out_->append(fmt::format("{}\t{}\tstop\t\\N\t\\N\t", batch_id_, table->id()));
     encode::AppendText(reason, encode::Escape::kCopy, out_);
     out_->push_back('\n');

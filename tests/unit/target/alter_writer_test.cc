@@ -276,11 +276,11 @@ TEST(AlterWriter, Indexes) {
       Sql(Table(columns, {plain("k1", {"a"}), plain("k2", {"b"}), plain("k3", {"a", "b"})}),
           Table(columns, {plain("k1", {"a"}), plain("n2", {"b"}), plain("k4", {"b", "a"})})),
       ElementsAre("SELECT sch_chameleon.fn_drop_index('d', 't', ARRAY['idx_t_k3', "
-                  "'idx_t_k3_70ec6bb8']::text[])",
+                  "'idx_t_k3_af9de76a']::text[])",
                   "SELECT sch_chameleon.fn_rename_index('d', 't', ARRAY['idx_t_k2', "
-                  "'idx_t_k2_71ec6d4b']::text[], ARRAY['idx_t_n2', 'idx_t_n2_e0fbc3f0']::text[])",
+                  "'idx_t_k2_af9de91d']::text[], ARRAY['idx_t_n2', 'idx_t_n2_af8f7284']::text[])",
                   "SELECT sch_chameleon.fn_create_index('d', ARRAY['idx_t_k4', "
-                  "'idx_t_k4_6fec6a25']::text[], 'CREATE INDEX %1$I ON \"d\".\"t\" (\"b\", "
+                  "'idx_t_k4_af9ddeeb']::text[], 'CREATE INDEX %1$I ON \"d\".\"t\" (\"b\", "
                   "\"a\")')"));
   // A renamed column keeps its index; a dropped one takes it along.
   EXPECT_THAT(Sql(Table(columns, {plain("k", {"a"})}),
@@ -317,10 +317,10 @@ TEST(AlterWriter, RenamesAcrossSchemas) {
       RenameStatements(Table({Enum("c", {"x"})}), Table({Enum("c", {"x"})}, {}, "u", "e"), {}).sql,
       ElementsAre(
           "SELECT sch_chameleon.fn_move_table('d', 't', 'e', 'u', "
-          "'[{\"from\":[\"pk_t\",\"pk_t_a60a5b74\"],\"to\":[\"pk_u\",\"pk_u_a70a5d07\"]}]')",
-          R"(ALTER TYPE "d"."enum_t_c" RENAME TO "_chameleon_type_2")",
-          R"(ALTER TYPE "d"."_chameleon_type_2" SET SCHEMA "e")",
-          R"(ALTER TYPE "e"."_chameleon_type_2" RENAME TO "enum_u_c")"));
+          "'[{\"from\":[\"pk_t\",\"pk_t_ba455527\"],\"to\":[\"pk_u\",\"pk_u_ba455374\"]}]')",
+          R"(ALTER TYPE "d"."enum_t_c" RENAME TO "_chameleon_type_1")",
+          R"(ALTER TYPE "d"."_chameleon_type_1" SET SCHEMA "e")",
+          R"(ALTER TYPE "e"."_chameleon_type_1" RENAME TO "enum_u_c")"));
 }
 
 // A column that is left alone keeps the type it was made with.
