@@ -238,8 +238,8 @@ BEGIN
     'context', p_context)::text;
 END $$;
 
--- All statements of a batch, of all tables, in the order of the log: a RENAME that swaps tables
--- depends on it. Lines of tables that have left the replica are skipped.
+-- All statements of a batch, of all tables, in their order (the after image says it: the heap does
+-- not keep it): a RENAME that swaps tables depends on it. Lines of tables that have left the replica are skipped.
 CREATE FUNCTION sch_chameleon.fn_replay_statements_of(
   p_i_id_source bigint, p_log_table varchar, p_batch bigint,
   OUT i_executed bigint, OUT i_skipped bigint)
@@ -254,7 +254,8 @@ BEGIN
   i_executed := 0; i_skipped := 0;
   FOR q IN EXECUTE format(
     'SELECT l.i_id_table, l.t_query FROM sch_chameleon.%I l
-     WHERE l.i_id_batch = $1 AND l.enm_binlog_event IN (''truncate'', ''ddl'') ORDER BY l.ctid',
+     WHERE l.i_id_batch = $1 AND l.enm_binlog_event IN (''truncate'', ''ddl'')
+     ORDER BY (l.jsb_event_after->>''line'')::integer, l.ctid',
     p_log_table) USING p_batch
   LOOP
     IF NOT sch_chameleon.fn_is_followed(p_i_id_source, q.i_id_table) THEN

@@ -348,7 +348,8 @@ class Changer {
 
   void Line(uint64_t id, std::string_view operation, std::string_view text) {
     std::string* out = response_.mutable_log_data();
-    *out += fmt::format("{}\t{}\t\\N\t\\N\t", id, operation);
+    // A table does not keep its rows in the order of COPY.
+    *out += fmt::format("{}\t{}\t\\N\t{{\"line\":{}}}\t", id, operation, response_.log_rows());
     AppendCopyText(text, out);
     *out += '\n';
     response_.set_log_rows(response_.log_rows() + 1);
