@@ -196,7 +196,7 @@ TEST_P(SchemaChangeTest, ShadowTablesAreSwapped) {
 TEST_P(SchemaChangeTest, AChangeThatIsNotExactStopsItsTableOnly) {
   Run(ShopTables());
   Begin();
-  Run({"ALTER TABLE a MODIFY n DATETIME", "INSERT INTO a (name) VALUES ('lost')",
+  Run({"ALTER TABLE a MODIFY n TIME", "INSERT INTO a (name) VALUES ('lost')",
        "INSERT INTO b (name) VALUES ('kept')"});
   replica_->WaitCaughtUp("s", std::chrono::seconds(60));
   EXPECT_EQ(One("SELECT count(*) FROM d.b WHERE name = 'kept'"), "1");
@@ -205,7 +205,7 @@ TEST_P(SchemaChangeTest, AChangeThatIsNotExactStopsItsTableOnly) {
                   "AND NOT b_replica_enabled"),
               HasSubstr("table d.a: column n: its type changes from int"));
   EXPECT_THAT(One("SELECT t_error_message FROM sch_chameleon.t_error_log"),
-              HasSubstr("ALTER TABLE a MODIFY n DATETIME"));
+              HasSubstr("ALTER TABLE a MODIFY n TIME"));
   EXPECT_THAT(replica_->MustCtl({"show_status", "--source", "s"}), HasSubstr("running"));
 }
 
