@@ -269,11 +269,10 @@ class Changer {
     auto rows = session_->Execute(fmt::format(
         "BEGIN; CREATE TEMPORARY TABLE chameleon_types ({}); SET LOCAL search_path = pg_catalog;"
         " SELECT format_type(atttypid, atttypmod) FROM pg_attribute"
-        " WHERE attrelid = 'pg_temp.chameleon_types'::regclass AND attnum > 0 ORDER BY attnum;"
-        " ROLLBACK",
+        " WHERE attrelid = 'pg_temp.chameleon_types'::regclass AND attnum > 0 ORDER BY attnum",
         columns));
+    session_->Abandon();
     if (!rows.ok()) {
-      session_->Abandon();
       return WithContext(rows.status(), "table " + NameOf(table->def.name()));
     }
     if (rows->size() != read.size()) return absl::InternalError("types were not read");
