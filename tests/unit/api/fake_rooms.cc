@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "coordinator/ingest/batch_writer.h"
+#include "coordinator/ingest/schema_changer.h"
 #include "coordinator/ingest/snapshot_loader.h"
 #include "coordinator/replay/replayer.h"
 #include "proto/wire/error.h"
@@ -253,6 +254,11 @@ absl::StatusOr<std::unique_ptr<ingest::SnapshotLoader>> ingest::SnapshotLoader::
     const Config&, const SourceConfig& source, const v1::Lease&) {
   return std::make_unique<test::FakeLoader>(source.name);
 }
+absl::StatusOr<v1::ChangeSchemaResponse> ingest::ChangeSchema(const Config&, const SourceConfig&,
+                                                              const v1::ChangeSchemaRequest&) {
+  return absl::FailedPreconditionError("the fake translates nothing");
+}
+
 absl::Status ingest::SnapshotLoader::Clean(const TargetConnection&, const SourceConfig&) {
   return absl::OkStatus();
 }
