@@ -8,7 +8,7 @@ CREATE TYPE sch_chameleon.en_src_status AS ENUM
   ('ready', 'initialising', 'initialised', 'syncing', 'synced', 'stopped', 'running', 'error');
 CREATE TYPE sch_chameleon.en_src_type AS ENUM ('mysql', 'pgsql');
 CREATE TYPE sch_chameleon.en_binlog_event AS ENUM
-  ('delete', 'update', 'insert', 'truncate', 'ddl', 'stop');
+  ('delete', 'update', 'insert', 'truncate', 'ddl', 'stop', 'cascade');
 
 CREATE TABLE sch_chameleon.t_catalogue (
   t_version text NOT NULL,
@@ -149,6 +149,29 @@ CREATE TABLE sch_chameleon.t_log_replica (
   jsb_event_before jsonb,
   jsb_event_after jsonb,
   t_query text
+);
+
+-- XA transactions that are prepared on the source: their log lines wait here, in no batch, for XA
+-- COMMIT or XA ROLLBACK.
+CREATE TABLE sch_chameleon.t_xa_prepared (
+  i_id_source bigint NOT NULL REFERENCES sch_chameleon.t_sources ON DELETE CASCADE,
+  b_xid bytea NOT NULL,      -- format id, lengths of gtrid and bqual (u32 each), gtrid, bqual
+  i_parts integer NOT NULL,  -- batches that it came in
+  ts_prepared timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (i_id_source, b_xid)
+);
+CREATE TABLE sch_chameleon.t_xa_lines (
+  i_id_source bigint NOT NULL,
+  b_xid bytea NOT NULL,
+  i_part integer NOT NULL,
+  i_line bigint NOT NULL,
+  i_id_table bigint NOT NULL,
+  enm_binlog_event sch_chameleon.en_binlog_event NOT NULL,
+  jsb_event_before jsonb,
+  jsb_event_after jsonb,
+  t_query text,
+  PRIMARY KEY (i_id_source, b_xid, i_part, i_line),
+  FOREIGN KEY (i_id_source, b_xid) REFERENCES sch_chameleon.t_xa_prepared ON DELETE CASCADE
 );
 
 CREATE TABLE sch_chameleon.t_error_log (

@@ -74,6 +74,7 @@ BEGIN
                    format('t_log_replica_%s_%s', p_i_id_source, i));
   END LOOP;
   DELETE FROM sch_chameleon.t_replica_batch WHERE i_id_source = p_i_id_source;
+  DELETE FROM sch_chameleon.t_xa_prepared WHERE i_id_source = p_i_id_source;
   DELETE FROM sch_chameleon.t_error_log WHERE i_id_source = p_i_id_source;
   DELETE FROM sch_chameleon.t_discarded_rows WHERE i_id_source = p_i_id_source;
   DELETE FROM sch_chameleon.t_ledger WHERE i_id_source = p_i_id_source;

@@ -5,15 +5,18 @@
 -- batch begins exactly where the last one ended; otherwise CH001 (stale epoch), CH002 (gap,
 -- duplicate or wrong number). Returns the log table for the next batch. A batch without rows and
 -- versions is an idle advance: it consumes its number and moves the position, but leaves no row.
+-- p_xa: what it does with a prepared transaction (XaStep); CH003: there is none of that xid.
 -- Takes the row of t_sources last and briefly: COPY runs without any lock on it.
 CREATE FUNCTION sch_chameleon.fn_store_batch(
   p_i_id_source bigint, p_epoch bigint, p_batch bigint, p_begin json, p_end json,
   p_more boolean, p_exclusive boolean, p_rows integer, p_changes integer, p_commit_us bigint,
   p_log_table varchar, p_log_rows_max bigint, p_versions json DEFAULT NULL,
-  p_ledger json DEFAULT NULL, p_defs text[] DEFAULT NULL)
+  p_ledger json DEFAULT NULL, p_defs text[] DEFAULT NULL,
+  p_xa json DEFAULT NULL)
 RETURNS varchar LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_src sch_chameleon.t_sources;
+  v_rows integer := p_rows; -- lines to replay
   v_commit timestamptz;
   v_open boolean;
   v_blocks bigint;
@@ -42,12 +45,18 @@ BEGIN
       v_src.t_source, p_log_table, v_src.v_log_table[1] USING ERRCODE = 'CH002';
   END IF;
 
+  IF p_xa IS NOT NULL THEN
+    v_rows := sch_chameleon.fn_xa_step(
+      p_i_id_source, p_batch, p_rows, p_more, p_log_table, p_xa->>'kind',
+      decode(p_xa->>'xid', 'base64'), (p_xa->>'part')::integer);
+  END IF;
+
   v_blocks := pg_relation_size(format('sch_chameleon.%I', p_log_table)::regclass)
     / current_setting('block_size')::bigint;
-  v_open := v_src.b_batch_open;
+  v_open := v_src.b_batch_open AND (p_xa->>'kind' = 'PREPARE') IS NOT TRUE;
   v_commit := CASE WHEN p_commit_us > 0
                    THEN timestamptz 'epoch' + p_commit_us * interval '1 microsecond' END;
-  IF p_rows > 0 OR p_more OR v_open OR p_versions IS NOT NULL THEN
+  IF v_rows > 0 OR p_more OR v_open OR p_versions IS NOT NULL THEN
     INSERT INTO sch_chameleon.t_replica_batch (
       i_id_batch, i_id_source, t_binlog_name, i_binlog_position, t_gtid_set, t_server_id,
       i_file_created, t_begin_binlog_name, i_begin_binlog_position, ts_source_commit, b_more,
@@ -55,10 +64,10 @@ BEGIN
     VALUES (
       p_batch, p_i_id_source, p_end->>'file', (p_end->>'offset')::bigint, p_end->>'gtid',
       p_end->>'server_id', (p_end->>'file_created')::bigint, v_src.t_binlog_name,
-      v_src.i_binlog_position, v_commit, p_more, p_exclusive, p_rows, p_changes,
+      v_src.i_binlog_position, v_commit, p_more, p_exclusive, v_rows, p_changes,
       clock_timestamp(), p_log_table, greatest(v_src.i_log_blocks - 1, 0), v_blocks);
     -- Switch between whole transactions only, and only to an empty table.
-    v_switch := NOT p_more AND v_src.i_log_rows + p_rows >= p_log_rows_max
+    v_switch := NOT p_more AND v_src.i_log_rows + v_rows >= p_log_rows_max
       AND pg_relation_size(format('sch_chameleon.%I', v_src.v_log_table[2])::regclass) = 0;
   ELSIF NOT EXISTS (SELECT FROM sch_chameleon.t_replica_batch b
                     WHERE b.i_id_source = p_i_id_source AND NOT b.b_replayed) THEN
@@ -79,10 +88,10 @@ BEGIN
       i_last_batch = p_batch, b_batch_open = p_more,
       ts_source_commit = coalesce(v_commit, s.ts_source_commit),
       ts_last_received = clock_timestamp(),
-      b_idle = p_rows = 0 AND p_commit_us = 0 AND NOT p_more,
+      b_idle = v_rows = 0 AND p_commit_us = 0 AND NOT p_more,
       v_log_table = CASE WHEN v_switch THEN ARRAY[v_log_table[2], v_log_table[1]]
                          ELSE v_log_table END,
-      i_log_rows = CASE WHEN v_switch THEN 0 ELSE i_log_rows + p_rows END,
+      i_log_rows = CASE WHEN v_switch THEN 0 ELSE i_log_rows + v_rows END,
       i_log_blocks = CASE WHEN v_switch THEN 0 ELSE v_blocks END
   WHERE s.i_id_source = p_i_id_source;
 

@@ -25,7 +25,6 @@ DECLARE
   v_names text;      -- "a", "b"
   v_values text;     -- n."a", n."b"::jsonb
   v_set text;        -- without the key, unless there is nothing else
-  v_set_all text;
   v_record text;     -- "a" integer, "b" text
   v_key_record text;
   v_key_match text;  -- t."a" = o."a"
@@ -35,12 +34,11 @@ BEGIN
          string_agg(c.value, ', ' ORDER BY c.i),
          coalesce(string_agg(c.name || ' = ' || c.value, ', ' ORDER BY c.i) FILTER (WHERE NOT c.key),
                   string_agg(c.name || ' = ' || c.value, ', ' ORDER BY c.i)),
-         string_agg(c.name || ' = ' || c.value, ', ' ORDER BY c.i),
          string_agg(c.name || ' ' || c.type, ', ' ORDER BY c.i),
          string_agg(c.name || ' ' || c.type, ', ' ORDER BY c.i) FILTER (WHERE c.key),
          string_agg('t.' || c.name || ' = o.' || c.name, ' AND ' ORDER BY c.i) FILTER (WHERE c.key),
          count(*) FILTER (WHERE c.key)
-  INTO v_names, v_values, v_set, v_set_all, v_record, v_key_record, v_key_match, v_keys
+  INTO v_names, v_values, v_set, v_record, v_key_record, v_key_match, v_keys
   FROM (SELECT x.i, quote_ident(x.c->>'target_name') AS name,
                coalesce((x.c->>'is_key')::boolean, false) AS key,
                'n.' || quote_ident(x.c->>'target_name')
@@ -58,7 +56,6 @@ BEGIN
   v_names := replace(v_names, '%', '%%');
   v_values := replace(v_values, '%', '%%');
   v_set := replace(v_set, '%', '%%');
-  v_set_all := replace(v_set_all, '%', '%%');
   v_record := replace(v_record, '%', '%%');
   v_key_record := replace(v_key_record, '%', '%%');
   v_key_match := replace(v_key_match, '%', '%%');
@@ -73,11 +70,7 @@ BEGIN
     || ' FROM sch_chameleon.%1$I l CROSS JOIN LATERAL jsonb_to_record(l.jsb_event_after) AS n('
     || v_record || ') WHERE ' || v_log || '''update'' AND '
     || replace(v_key_match, ' = o.', ' = n.');
-  t_update_key := 'UPDATE ' || v_target || ' t SET ' || v_set_all
-    || ' FROM sch_chameleon.%1$I l CROSS JOIN LATERAL jsonb_to_record(l.jsb_event_after) AS n('
-    || v_record || ') CROSS JOIN LATERAL jsonb_to_record(l.jsb_event_before) AS o('
-    || v_key_record || ') WHERE ' || v_log
-    || '''update'' AND ' || v_key_match;
+  t_update_key := (sch_chameleon.fn_incomplete_statements(p_plan)).t_update;
   t_insert := 'INSERT INTO ' || v_target || ' (' || v_names || ') SELECT ' || v_values
     || ' FROM sch_chameleon.%1$I l CROSS JOIN LATERAL jsonb_to_record(l.jsb_event_after) AS n('
     || v_record || ') WHERE ' || v_log || '''insert''';
@@ -93,7 +86,7 @@ END $$;
 -- Where a batch's lines of one table, event and form stand in the log table.
 CREATE TYPE sch_chameleon.ty_log_range AS (
   enm_binlog_event sch_chameleon.en_binlog_event,
-  b_before boolean, -- with a before image: deletes, updates that change the key
+  b_before boolean, -- with a before image: deletes, updates that do not hold the whole row
   i_rows bigint,
   tid_first tid,
   tid_last tid
@@ -129,6 +122,10 @@ DECLARE
 BEGIN
   FOREACH r IN ARRAY p_ranges LOOP
     CONTINUE WHEN r.enm_binlog_event = 'stop';
+    IF r.enm_binlog_event = 'cascade' THEN
+      PERFORM sch_chameleon.fn_replay_cascade(p_log_table, p_batch, p_version.i_id_table, r);
+      CONTINUE;
+    END IF;
     PERFORM sch_chameleon.fn_replay_statement(
       CASE WHEN r.enm_binlog_event = 'delete' THEN p_version.t_delete
            WHEN r.enm_binlog_event = 'insert' THEN p_version.t_insert
@@ -137,14 +134,18 @@ BEGIN
   END LOOP;
 EXCEPTION WHEN unique_violation THEN
   FOREACH r IN ARRAY p_ranges LOOP
-    IF r.enm_binlog_event IN ('delete', 'update') THEN
+    IF r.enm_binlog_event = 'update' AND r.b_before THEN
+      PERFORM sch_chameleon.fn_delete_incomplete(p_log_table, p_batch, p_version, r);
+    ELSIF r.enm_binlog_event IN ('delete', 'update') THEN
       PERFORM sch_chameleon.fn_replay_statement(
         CASE WHEN r.enm_binlog_event = 'delete' THEN p_version.t_delete
              ELSE p_version.t_delete_updated END, p_log_table, p_batch, r);
     END IF;
   END LOOP;
   FOREACH r IN ARRAY p_ranges LOOP
-    IF r.enm_binlog_event IN ('update', 'insert') THEN
+    IF r.enm_binlog_event = 'update' AND r.b_before THEN
+      PERFORM sch_chameleon.fn_insert_incomplete(p_version);
+    ELSIF r.enm_binlog_event IN ('update', 'insert') THEN
       PERFORM sch_chameleon.fn_replay_statement(
         CASE WHEN r.enm_binlog_event = 'insert' THEN p_version.t_insert
              ELSE p_version.t_insert_updated END, p_log_table, p_batch, r);
@@ -339,6 +340,9 @@ BEGIN
       CONTINUE WHEN c.i_statements = c.i_rows OR c.i_id_table <> p_only;
       IF NOT sch_chameleon.fn_is_followed(p_i_id_source, c.i_id_table) THEN
         v_skipped := v_skipped + c.i_rows - c.i_statements;
+        IF EXISTS (SELECT FROM unnest(c.t_ranges) x WHERE x.enm_binlog_event = 'cascade') THEN
+          PERFORM sch_chameleon.fn_stop_children(p_i_id_source, c.i_id_table, b.i_id_batch);
+        END IF;
         CONTINUE;
       END IF;
       IF c.i_rows > c.i_stops + c.i_statements THEN
@@ -413,7 +417,8 @@ BEGIN
               l.jsb_event_before IS NOT NULL AS before,
               coalesce(l.jsb_event_after, l.jsb_event_before)::text AS image
        FROM sch_chameleon.%I l,
-            LATERAL (VALUES (1, l.enm_binlog_event IN (''delete'', ''update'')),
+            LATERAL (VALUES (1, l.enm_binlog_event = ''delete'' OR
+                                (l.enm_binlog_event = ''update'' AND l.jsb_event_before IS NULL)),
                             (2, l.enm_binlog_event IN (''update'', ''insert''))) AS s(step, wanted)
        WHERE l.i_id_batch = $1 AND l.i_id_table = $2 AND s.wanted
        ORDER BY s.step, l.enm_binlog_event, l.ctid', v_log) USING p_batch, p_table
@@ -422,6 +427,7 @@ BEGIN
         PERFORM sch_chameleon.fn_replay_statement(
           CASE WHEN r.event = 'delete' THEN v_version.t_delete
                WHEN r.event = 'insert' THEN v_version.t_insert
+               WHEN r.before THEN v_version.t_update_key
                WHEN r.step = 1 THEN v_version.t_delete_updated
                ELSE v_version.t_insert_updated END,
           v_log, p_batch, ROW(r.event, r.before, 1, r.id, r.id)::sch_chameleon.ty_log_range);

@@ -60,7 +60,7 @@ absl::Status Task::Replicate() {
   if (!events.ok()) return events.status();
 
   const bool is_mariadb = server.kind() == v1::ServerInfo::MARIADB;
-  stream::TableRegistry tables(options, is_mariadb);
+  stream::TableRegistry tables(options, is_mariadb, server.lower_case_table_names());
   for (const auto& version : task.tables()) {
     auto status = tables.Put(version);
     if (!status.ok()) return status;
@@ -78,6 +78,7 @@ absl::Status Task::Replicate() {
   }
   reader_options.by_gtid = options.gtid_enable() && !task.start().gtid().empty();
   reader_options.skip_events = options.skip_events();
+  reader_options.prepared.assign(task.prepared().begin(), task.prepared().end());
   // Found by GTID, the place may be in another file of another server.
   v1::Position start = task.start();
   start.set_server_id(server.server_id());

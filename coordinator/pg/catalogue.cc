@@ -351,6 +351,16 @@ absl::StatusOr<ReplicationStart> PgCatalogue::LoadReplication(uint64_t source_id
       if (!status.ok()) return status;
     }
   }
+  auto prepared = session_.Query(
+      "SELECT json_build_object('xid', replace(encode(b_xid, 'base64'), E'\\n', ''), 'parts', "
+      "i_parts)"
+      " FROM sch_chameleon.t_xa_prepared WHERE i_id_source = $1",
+      {id});
+  if (!prepared.ok()) return prepared.status();
+  for (size_t i = 0; i < prepared->size(); ++i) {
+    absl::Status status = FromJson(prepared->Text(i, 0), &start.prepared.emplace_back());
+    if (!status.ok()) return status;
+  }
   return start;
 }
 

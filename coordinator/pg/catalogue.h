@@ -38,6 +38,7 @@ struct ReplicationStart {
   v1::Position received;
   uint64_t next_batch_id = 1;
   std::vector<v1::TableVersion> tables;  // enabled ones, each with the version valid at `received`
+  std::vector<v1::XaPrepared> prepared;
 };
 
 class Catalogue {

@@ -27,6 +27,7 @@ absl::StatusCode CodeOf(std::string_view state) {
   if (Starts(state, "40") || state == "CH001" || state == "CH002") {
     return absl::StatusCode::kAborted;
   }
+  if (state == "CH003") return absl::StatusCode::kDataLoss;
   if (state == "42501") return absl::StatusCode::kPermissionDenied;
   if (state == "CH012" || Starts(state, "XX")) return absl::StatusCode::kInternal;
   return absl::StatusCode::kFailedPrecondition;

@@ -84,6 +84,7 @@ absl::Status SourceActor::RunOnce(RunOutcome* outcome) {
   task->set_batch_bytes_max(kBatchBytesMax);
   task->set_batch_delay_ms(Settings(*config).batch_delay_ms);
   for (v1::TableVersion& version : start->tables) task->add_tables()->Swap(&version);
+  for (v1::XaPrepared& prepared : start->prepared) task->add_prepared()->Swap(&prepared);
 
   Publish(session);
   {

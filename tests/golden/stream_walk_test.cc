@@ -85,6 +85,7 @@ void CheckLine(std::string_view line, uint64_t batch_id, Outcome* outcome) {
     return fields[i].starts_with("{\"") && fields[i].ends_with("}");
   };
   const bool fits = op == "insert" || op == "update" ? object(4)
+                    : op == "cascade"                ? object(3)
                     : op == "delete"                 ? object(3) && fields[4] == "\\N"
                                                      : op == "stop" && fields[5] != "\\N";
   if (!fits && outcome->malformed.empty()) outcome->malformed = std::string(line.substr(0, 500));

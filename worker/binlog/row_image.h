@@ -158,4 +158,10 @@ class RowCursor {
 absl::Status SliceImage(const TableMap& map, std::string_view present, std::string_view image,
                         RowSlices* out, bool partial_json = false);
 
+// Writes slices as an image that SliceImage reads with the same map. Absent columns stay absent, or
+// become NULL. `row` has a slice per column and no JSON diffs; a value may be longer than the one
+// it replaces, but must fit its length prefix.
+void JoinImage(const TableMap& map, const RowSlices& row, bool absent_as_null, std::string* present,
+               std::string* image);
+
 }  // namespace chameleon::worker::binlog

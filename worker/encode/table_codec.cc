@@ -5,6 +5,7 @@
 #include "fmt/format.h"
 #include "proto/wire/error.h"
 #include "worker/encode/column_codec.h"
+#include "worker/encode/default_literal.h"
 #include "worker/encode/sink.h"
 #include "worker/encode/table_check.h"
 
@@ -54,6 +55,8 @@ class TableCodecImpl : public TableCodec {
   absl::Status CheckTableMap(TableMap& map, bool is_mariadb) override;
   absl::Status AppendJson(const TableMap& map, const RowSlices& row, Columns columns,
                           std::string* out) override;
+  absl::Status AppendJsonValue(const TableMap& map, const RowSlices& row, size_t index,
+                               std::string* out) override;
   absl::Status AppendKey(const RowSlices& row, std::string* out) const override;
   std::string KeyText(const TableMap& map, const RowSlices& row) override;
   LossCounts TakeLosses() override { return sink_.TakeLosses(); }
@@ -67,6 +70,7 @@ class TableCodecImpl : public TableCodec {
   absl::Status Damaged(const Column& column) const;
   absl::Status KeyLost(const Column& column) const;
   absl::Status KeyAbsent(const Column* column) const;
+  absl::Status NoDefault(const Column& column) const;
   // After a literal or NULL: what forbids going on.
   absl::Status Check(const Column& column, Outcome outcome) const {
     if (outcome == Outcome::kDamaged) [[unlikely]]
@@ -195,7 +199,7 @@ absl::Status TableCodecImpl::TryJson(const TableMap& map, const RowSlices& row, 
     const Slice& slice = row[column.index];
     if (slice.state == Slice::kAbsent) {
       if (key_only) return KeyAbsent(&column);
-      continue;
+      if (columns == Columns::kAllColumns) continue;
     }
     out->push_back(separator);
     separator = ',';
@@ -214,7 +218,10 @@ absl::Status TableCodecImpl::TryJson(const TableMap& map, const RowSlices& row, 
     out->push_back('"');
     sink_.BeginColumn(&column.name);
     const Outcome outcome =
-        column.codec->FromBinlog(map.columns[column.index], {slice.data, slice.size}, sink_);
+        slice.state == Slice::kAbsent
+            ? AppendDefault(def_.columns(static_cast<int>(column.index)), column.codec.get(), sink_)
+            : column.codec->FromBinlog(map.columns[column.index], {slice.data, slice.size}, sink_);
+    if (slice.state == Slice::kAbsent && outcome == Outcome::kDamaged) return NoDefault(column);
     if (absl::Status status = Check(column, outcome); !status.ok()) return status;
     if (outcome == Outcome::kNull) {
       out->replace(mark, std::string::npos, "null");
@@ -225,6 +232,27 @@ absl::Status TableCodecImpl::TryJson(const TableMap& map, const RowSlices& row, 
   if (separator == '{') out->push_back('{');
   out->push_back('}');
   return absl::OkStatus();
+}
+
+absl::Status TableCodecImpl::AppendJsonValue(const TableMap& map, const RowSlices& row,
+                                             size_t index, std::string* out) {
+  for (const Column& column : columns_) {
+    if (column.index != index) continue;
+    const Slice& slice = row[index];
+    if (slice.state == Slice::kNull) {
+      out->append("null", 4);
+      return absl::OkStatus();
+    }
+    sink_.Bind(Escape::kJsonInCopy, false, out);
+    sink_.BeginColumn(&column.name);
+    out->push_back('"');
+    const Outcome outcome =
+        column.codec->FromBinlog(map.columns[index], {slice.data, slice.size}, sink_);
+    out->push_back('"');
+    if (outcome == Outcome::kDamaged) return Damaged(column);
+    return outcome == Outcome::kNull || sink_.lost() != 0 ? KeyLost(column) : absl::OkStatus();
+  }
+  return absl::FailedPreconditionError("the column is not carried");
 }
 
 absl::Status TableCodecImpl::AppendKey(const RowSlices& row, std::string* out) const {
@@ -297,6 +325,16 @@ absl::Status TableCodecImpl::KeyAbsent(const Column* column) const {
       absl::StatusCode::kFailedPrecondition, "KEY_ABSENT", table_,
       fmt::format("table {}: key column {} is absent from a row image", table_, column->name),
       "Set binlog_row_image=FULL on the source.");
+}
+
+absl::Status TableCodecImpl::NoDefault(const Column& column) const {
+  return Error(
+      absl::StatusCode::kFailedPrecondition, "COLUMN_ABSENT", table_,
+      fmt::format("table {}: column {} is absent from a row that was inserted, and the log "
+                  "does not tell it ({})",
+                  table_, column.name, sink_.problem()),
+      "Set binlog_row_image=FULL on the source, then copy the table again with "
+      "sync_tables.");
 }
 
 }  // namespace

@@ -50,12 +50,19 @@ class TableCodec {
   virtual absl::Status CheckTableMap(binlog::TableMap& map, bool is_mariadb) = 0;
 
   // Log: appends a JSON object {"column":"literal",…} escaped for a COPY text field.
-  // kAllColumns: every present column. kKeyColumns: the key only; its losses are not counted again.
-  // FAILED_PRECONDITION: a key value that PostgreSQL cannot keep (a policy could merge two keys).
-  // DATA_LOSS: bytes that are no value of the type. On an error nothing is appended.
-  enum class Columns { kAllColumns, kKeyColumns };
+  // kAllColumns: every present column. kAllOrDefault: absent ones with their constant DEFAULT.
+  // kKeyColumns: the key only; its losses are not counted again.
+  // FAILED_PRECONDITION: a key value that PostgreSQL cannot keep (a policy could merge two keys),
+  // or an absent column whose DEFAULT is not constant. DATA_LOSS: bytes that are no value of the
+  // type. On an error nothing is appended.
+  enum class Columns { kAllColumns, kAllOrDefault, kKeyColumns };
   virtual absl::Status AppendJson(const binlog::TableMap& map, const binlog::RowSlices& row,
                                   Columns columns, std::string* out) = 0;
+
+  // One column's value, present in `row`, as AppendJson writes it. FAILED_PRECONDITION: it cannot
+  // be told exactly (a policy altered it, or it is not carried).
+  virtual absl::Status AppendJsonValue(const binlog::TableMap& map, const binlog::RowSlices& row,
+                                       size_t column, std::string* out) = 0;
 
   // The bytes that identify the row: equal exactly when the key values are equal bytewise.
   // FAILED_PRECONDITION: a key column is absent or the table has no key.

@@ -20,6 +20,8 @@ class TableFilter {
   TableFilter(const v1::SourceOptions& options, uint32_t lower_case_table_names);
   bool HasSchema(std::string_view schema) const { return schemas_.count(Key(schema)) > 0; }
   bool Wants(std::string_view schema, std::string_view table) const;
+  // A name as it is compared: in lower case where the server does not tell cases apart.
+  std::string Key(std::string_view name) const;
   // Restricts further to these tables (sync_tables); nothing when the list is empty.
   template <typename Names>
   void RestrictTo(const Names& names) {
@@ -32,7 +34,6 @@ class TableFilter {
 
  private:
   using Names = std::map<std::string, std::set<std::string>>;
-  std::string Key(std::string_view name) const;
   static bool Contains(const Names& names, const std::string& schema, const std::string& table);
 
   bool fold_case_;

@@ -10,7 +10,6 @@ namespace {
 
 using Columns = encode::TableCodec::Columns;
 
-// Every image is FULL: the reader refuses others.
 std::string AllPresent(size_t columns) { return std::string((columns + 7) / 8, '\xff'); }
 
 class LineWriter {
@@ -22,22 +21,21 @@ class LineWriter {
     const std::string prefix = fmt::format("{}\t{}\t{}\t", batch_id_, table.table->id(), operation);
     for (const NetChange& net : table.net) {
       if (net.state != state) continue;
-      const auto& map = net.mapped->map;
-      if (&map != map_) {
-        map_ = &map;
-        present_ = AllPresent(map.columns.size());
-      }
-      auto status = binlog::SliceImage(map, present_, net.image, &slices_);
+      auto status = net.layer == 0 ? Slice(net) : SliceLayers(table, net.layer);
       if (!status.ok()) return status;
       out_->append(prefix);
+      const auto& map = *map_;
+      auto& codec = *table.table->uplink_codec;
       const bool is_delete = state == NetChange::kDelete;
-      if (!is_delete) out_->append("\\N\t");
-      status = table.table->uplink_codec->AppendJson(
-          map, slices_, is_delete ? Columns::kKeyColumns : Columns::kAllColumns, out_);
-      if (!status.ok()) {
-        return WithContext(status,
-                           fmt::format("row {}", table.table->uplink_codec->KeyText(map, slices_)));
+      if (is_delete) {
+        status = codec.AppendJson(map, slices_, Columns::kKeyColumns, out_);
+      } else if (net.layer == 0 || net.whole || base_is_whole_) {
+        out_->append("\\N\t");
+        status = codec.AppendJson(map, slices_, Columns::kAllOrDefault, out_);
+      } else {
+        status = AppendIncomplete(table, net, out_);
       }
+      if (!status.ok()) return WithContext(status, "row " + codec.KeyText(map, slices_));
       out_->append(is_delete ? "\t\\N\t\\N\n" : "\t\\N\n");
       ++*rows;
     }
@@ -59,11 +57,56 @@ class LineWriter {
   }
 
  private:
+  absl::Status Slice(const NetChange& net) {
+    const auto& map = net.mapped->map;
+    if (&map != map_) {
+      map_ = &map;
+      present_ = AllPresent(map.columns.size());
+    }
+    return binlog::SliceImage(map, present_, net.image, &slices_);
+  }
+
+  // The newest value of each column.
+  absl::Status SliceLayers(const ChangeSet::TableChanges& table, uint32_t newest) {
+    map_ = &table.layers[newest - 1].mapped->map;
+    present_ = AllPresent(map_->columns.size());
+    slices_.assign(map_->columns.size(), {});
+    base_is_whole_ = false;
+    for (uint32_t at = newest; at != 0; at = table.layers[at - 1].older) {
+      const auto& layer = table.layers[at - 1];
+      base_is_whole_ = layer.present == nullptr;
+      auto status = binlog::SliceImage(
+          layer.mapped->map, base_is_whole_ ? present_ : *layer.present, layer.image, &lower_);
+      if (!status.ok()) return status;
+      for (size_t i = 0; i < slices_.size(); ++i) {
+        if (slices_[i].state == binlog::Slice::kAbsent) slices_[i] = lower_[i];
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // Before: the key that finds the row. After: the columns that change.
+  absl::Status AppendIncomplete(const ChangeSet::TableChanges& table, const NetChange& net,
+                                std::string* out) {
+    auto& codec = *table.table->uplink_codec;
+    const auto& layer = table.layers[net.layer - 1];
+    if (!layer.before.empty()) {
+      auto status = binlog::SliceImage(*map_, present_, layer.before, &lower_);
+      if (!status.ok()) return status;
+    }
+    auto status =
+        codec.AppendJson(*map_, layer.before.empty() ? slices_ : lower_, Columns::kKeyColumns, out);
+    if (!status.ok()) return status;
+    out->push_back('\t');
+    return codec.AppendJson(*map_, slices_, Columns::kAllColumns, out);
+  }
+
   const uint64_t batch_id_;
   std::string* const out_;
   const binlog::TableMap* map_ = nullptr;
   std::string present_;
-  binlog::RowSlices slices_;
+  binlog::RowSlices slices_, lower_;
+  bool base_is_whole_ = false;  // the oldest layer has all columns
 };
 
 absl::Status EncodeTable(LineWriter* writer, const ChangeSet::TableChanges& table, uint32_t* rows) {

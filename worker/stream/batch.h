@@ -26,12 +26,14 @@ struct Transaction {
   Arena arena;                // owns the bytes of `changes`
   uint64_t changes_read = 0;  // also those that a savepoint undid
   std::vector<TableStop> stops;
+  bool moves_incomplete_rows = false;  // it may need more than one batch: see ChangeSet::Fits
 
   bool empty() const { return changes_read == 0 && stops.empty(); }
 };
 
 struct Batch {
-  Arena arena;  // owns the bytes that `changes` points to
+  Arena arena;                    // owns the bytes that `changes` points to
+  std::shared_ptr<Arena> shared;  // or this one, with other batches of the transaction
   ChangeSet changes;
   uint64_t changes_read = 0;  // before netting
   v1::Position end;           // of the last commit in it; unset while `more`
@@ -42,6 +44,7 @@ struct Batch {
   std::chrono::steady_clock::time_point opened;  // of its first change
   std::vector<v1::LedgerEntry> ledger;
   std::vector<TableStop> stops;
+  v1::XaStep xa;  // what becomes of a prepared transaction; none: KIND_UNSPECIFIED
 
   // DDL: log lines without their batch id, each with its newline. Such a batch has no changes.
   std::string ready_lines;

@@ -5,17 +5,23 @@
 namespace chameleon::worker::stream {
 namespace {
 
+// What belongs to the transaction as a whole, and its last batch carries.
+void TakeRest(Transaction* tx, Batch* batch) {
+  tx->changes.clear();
+  tx->moves_incomplete_rows = false;
+  for (auto& stop : tx->stops) batch->stops.push_back(std::move(stop));
+  tx->stops.clear();
+  batch->changes_read += std::exchange(tx->changes_read, 0);
+}
+
 absl::Status Net(Transaction* tx, Batch* batch) {
   for (const RowChange& change : tx->changes) {
     if (change.mapped->table->stopped) continue;
     auto status = batch->changes.Add(change);
     if (!status.ok()) return status;
   }
-  tx->changes.clear();
   batch->arena.Absorb(std::move(tx->arena));
-  for (auto& stop : tx->stops) batch->stops.push_back(std::move(stop));
-  tx->stops.clear();
-  batch->changes_read += std::exchange(tx->changes_read, 0);
+  TakeRest(tx, batch);
   return absl::OkStatus();
 }
 
@@ -47,6 +53,10 @@ absl::Status BatchQueue::SealOpen(std::unique_lock<std::mutex>* lock) {
 absl::Status BatchQueue::Commit(Transaction* tx, const v1::Position& end, int64_t commit_time_us) {
   std::unique_lock lock(mutex_);
   if (closed_) return absl::CancelledError("the stream is closing");
+  if (tx->moves_incomplete_rows) {
+    lock.unlock();
+    return Part(tx, true, end, commit_time_us);
+  }
   const bool first = open_ == nullptr;
   Batch* batch = Open();
   auto status = Net(tx, batch);
@@ -61,10 +71,33 @@ absl::Status BatchQueue::Commit(Transaction* tx, const v1::Position& end, int64_
   return absl::OkStatus();
 }
 
-absl::Status BatchQueue::Part(Transaction* tx, bool last, const v1::Position& end,
-                              int64_t commit_time_us) {
+// Batches of a transaction, all of one arena, each as far as its changes can be netted.
+absl::Status BatchQueue::NetApart(Transaction* tx, std::unique_ptr<Batch>* last) {
+  const auto arena = std::make_shared<Arena>(std::move(tx->arena));
+  tx->arena.Clear();
   auto batch = std::make_unique<Batch>();
-  auto status = Net(tx, batch.get());
+  batch->shared = arena;
+  for (const RowChange& change : tx->changes) {
+    if (change.mapped->table->stopped) continue;
+    if (!batch->changes.Fits(change)) {
+      batch->more = true;
+      auto status = PutAlone(std::move(batch));
+      if (!status.ok()) return status;
+      batch = std::make_unique<Batch>();
+      batch->shared = arena;
+    }
+    auto status = batch->changes.Add(change);
+    if (!status.ok()) return status;
+  }
+  TakeRest(tx, batch.get());
+  *last = std::move(batch);
+  return absl::OkStatus();
+}
+
+absl::Status BatchQueue::Part(Transaction* tx, bool last, const v1::Position& end,
+                              int64_t commit_time_us, const v1::XaStep* xa) {
+  auto batch = std::make_unique<Batch>();
+  auto status = tx->moves_incomplete_rows ? NetApart(tx, &batch) : Net(tx, batch.get());
   if (!status.ok()) return status;
   batch->more = !last;
   if (last) {
@@ -72,6 +105,7 @@ absl::Status BatchQueue::Part(Transaction* tx, bool last, const v1::Position& en
     batch->commit_time_us = commit_time_us;
     batch->commits = 1;
   }
+  if (xa != nullptr) batch->xa = *xa;
   return PutAlone(std::move(batch));
 }
 
@@ -80,6 +114,8 @@ absl::Status BatchQueue::PutAlone(std::unique_ptr<Batch> batch) {
   auto status = SealOpen(&lock);
   if (status.ok()) status = WaitForRoom(&lock);
   if (!status.ok()) return status;
+  parts_ = last_was_part_ ? parts_ + 1 : 1;
+  last_was_part_ = batch->more;
   full_.push_back(std::move(batch));
   changed_.notify_all();
   return absl::OkStatus();

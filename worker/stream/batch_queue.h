@@ -33,9 +33,13 @@ class BatchQueue {
   absl::Status Commit(Transaction* tx, const v1::Position& end, int64_t commit_time_us);
   // A part of a transaction that is too large for a batch; `tx` is emptied. The transactions before
   // it are sent first. `last`: the transaction is committed at `end`.
-  absl::Status Part(Transaction* tx, bool last, const v1::Position& end, int64_t commit_time_us);
+  // `xa`: what the last part does with a prepared transaction.
+  absl::Status Part(Transaction* tx, bool last, const v1::Position& end, int64_t commit_time_us,
+                    const v1::XaStep* xa = nullptr);
   // Sends what is committed, then `batch` as it is.
   absl::Status PutAlone(std::unique_ptr<Batch> batch);
+  // How many batches the transaction of the last Part() or PutAlone() has so far.
+  uint32_t parts() const { return parts_; }
   // The source has nothing newer than `end`.
   absl::Status Advance(const v1::Position& end);
   // Counts something that was ignored by name; travels with the next batch.
@@ -55,6 +59,7 @@ class BatchQueue {
  private:
   absl::Status WaitForRoom(std::unique_lock<std::mutex>* lock);
   absl::Status SealOpen(std::unique_lock<std::mutex>* lock);
+  absl::Status NetApart(Transaction* tx, std::unique_ptr<Batch>* last);
   Batch* Open();
 
   const BatchLimits limits_;
@@ -64,6 +69,8 @@ class BatchQueue {
   std::unique_ptr<Batch> open_;
   std::vector<v1::LedgerEntry> ledger_;
   bool closed_ = false;
+  uint32_t parts_ = 0;  // reader thread
+  bool last_was_part_ = false;
 };
 
 }  // namespace chameleon::worker::stream

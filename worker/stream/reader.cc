@@ -19,16 +19,8 @@ using binlog::EventType;
 using binlog::RowKind;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kAdvanceEvery = std::chrono::seconds(1);
 constexpr auto kPublishEvery = std::chrono::milliseconds(200);
 constexpr size_t kPayloadEventBytesMax = size_t{1} << 30;
-
-bool AllPresent(std::string_view bitmap, uint32_t width) {
-  for (uint32_t i = 0; i < width; ++i) {
-    if ((static_cast<uint8_t>(bitmap[i / 8]) >> (i % 8) & 1) == 0) return false;
-  }
-  return true;
-}
 
 // Old temporal types do not say in the table map how many digits of a second they store.
 void LayOutOldTemporals(const v1::TableDef& def, binlog::TableMap* map) {
@@ -54,7 +46,9 @@ Reader::Reader(const Options& options, LogPosition position, TableRegistry* tabl
       schema_(schema),
       queue_(queue),
       position_(std::move(position)),
-      advanced_(position_.current()) {}
+      advanced_(position_.current()) {
+  for (const auto& prepared : options_.prepared) prepared_[prepared.xid()] = prepared.parts();
+}
 
 std::string Reader::Where() const {
   return fmt::format("at {}, event {}", PositionText(position_.current()),
@@ -145,11 +139,7 @@ absl::Status Reader::OnRotate(const Event& event) {
   auto rotate = binlog::ParseRotate(event);
   if (!rotate.ok()) return rotate.status();
   position_.Rotated(rotate->file, rotate->position);
-  if (commit_deferred_) {
-    commit_deferred_ = false;
-    return queue_->Part(&tx_, true, position_.current(), tx_time_us_);
-  }
-  return absl::OkStatus();
+  return EndDeferred();
 }
 
 absl::Status Reader::OnHeartbeat(const Event& event) {
@@ -188,10 +178,6 @@ absl::Status Reader::OnMariadbGtid(const Event& event) {
   if (!gtid.ok()) return gtid.status();
   tx_time_us_ = 0;
   position_.Begin(*gtid);
-  if ((gtid->flags & (binlog::MariadbGtid::kPreparedXa | binlog::MariadbGtid::kCompletedXa)) != 0) {
-    return Refused("XA_TRANSACTION", "", "the source uses a prepared XA transaction",
-                   "XA transactions that are prepared and committed apart are not carried.");
-  }
   group_ = (gtid->flags & binlog::MariadbGtid::kStandalone) != 0 ? Group::kStandalone
                                                                  : Group::kTransaction;
   // Of a two-phase ALTER, which is logged twice, only the end counts.
@@ -234,9 +220,10 @@ absl::Status Reader::OnOtherQuery(const binlog::Query& query) {
                                  action->name, query.database),
                      "Set binlog_format=ROW on the source, reconnect its sessions, and run "
                      "init_replica for this source.");
-    case Action::kXa:
-      return Refused("XA_TRANSACTION", "", "the source uses a prepared XA transaction",
-                     "XA transactions that are prepared and committed apart are not carried.");
+    case Action::kXaCommit:
+      return XaEnd(v1::XaStep::COMMIT, action->name);
+    case Action::kXaRollback:
+      return XaEnd(v1::XaStep::ROLLBACK, action->name);
     case Action::kChange: {
       // Rows before it in the same group (CREATE TABLE … SELECT has none) go first.
       const bool inside = group_ == Group::kTransaction;
@@ -262,14 +249,6 @@ absl::Status Reader::OnOtherQuery(const binlog::Query& query) {
       return Commit();
   }
   return absl::InternalError("unreachable");
-}
-
-absl::Status Reader::OnXaPrepare(const Event& event) {
-  auto xa = binlog::ParseXaPrepare(event);
-  if (!xa.ok()) return xa.status();
-  if (xa->one_phase) return Commit();
-  return Refused("XA_TRANSACTION", "", "the source uses a prepared XA transaction",
-                 "XA transactions that are prepared and committed apart are not carried.");
 }
 
 absl::Status Reader::OnPayload(const Event& event) {
@@ -319,172 +298,13 @@ absl::Status Reader::OnTableMap(const Event& event) {
       break;
     }
   }
+  const auto* parent = mapped->table == nullptr ? nullptr : &mapped->table->version.def();
+  mapped->cascades = CascadeRulesOf(mapped->map.schema, mapped->map.table, parent, *tables_);
   if (maps_.size() > 10'000) maps_.clear();  // table ids are never reused: old ones are dead
   auto& slot = maps_[id];
   slot.body.assign(event.body);
   slot.mapped = std::move(mapped);
   return absl::OkStatus();
-}
-
-bool Reader::Skips(const TableState& table, RowKind kind) const {
-  const auto& lists = options_.skip_events;
-  const auto& list = kind == RowKind::kInsert   ? lists.insert()
-                     : kind == RowKind::kUpdate ? lists.update()
-                                                : lists.delete_();
-  const auto& name = table.version.def().name();
-  for (const auto& entry : list) {
-    if (entry.schema() == name.schema() && (entry.table().empty() || entry.table() == name.table()))
-      return true;
-  }
-  return false;
-}
-
-absl::Status Reader::OnRows(const Event& event) {
-  auto rows = binlog::ParseRowsEvent(event, format_);
-  if (!rows.ok()) return rows.status();
-  if (rows->table_id == binlog::kDummyTableId) return absl::OkStatus();
-  const auto it = maps_.find(rows->table_id);
-  if (it == maps_.end()) {
-    return Refused("TABLE_MAP_MISSING", "",
-                   fmt::format("rows for table id {} come without a table map", rows->table_id),
-                   "The position is not at the beginning of a transaction: run init_replica.");
-  }
-  const auto mapped = it->second.mapped;
-  if (mapped->table == nullptr || mapped->table->stopped) return absl::OkStatus();
-  if (Skips(*mapped->table, rows->kind)) return absl::OkStatus();
-  if (rows->width != mapped->map.columns.size()) {
-    return Refused("TABLE_MAP_MISMATCH", mapped->table->FullName(),
-                   fmt::format("table {}: rows of {} columns after a table map of {}",
-                               mapped->table->FullName(), rows->width, mapped->map.columns.size()),
-                   "The log is damaged: run init_replica for this source.");
-  }
-  const bool full =
-      !rows->partial_json &&
-      (rows->kind == RowKind::kInsert || AllPresent(rows->present_before, rows->width)) &&
-      (rows->kind == RowKind::kDelete || AllPresent(rows->present_after, rows->width));
-  if (!full) {
-    StopTable(mapped->table,
-              fmt::format("a session of the source logs incomplete row images ({}); set "
-                          "binlog_row_image=FULL and binlog_row_value_options='' for all",
-                          Where()));
-    return absl::OkStatus();
-  }
-  return ReadRows(*rows, mapped);
-}
-
-absl::Status Reader::ReadRows(const binlog::RowsEvent& rows,
-                              const std::shared_ptr<MappedTable>& mapped) {
-  binlog::RowCursor cursor(mapped->map, rows);
-  const auto& codec = *mapped->table->reader_codec;
-  std::string key;
-  while (!cursor.AtEnd()) {
-    auto status = cursor.Next(&before_, &after_);
-    if (!status.ok()) return WithContext(status, "table " + mapped->table->FullName());
-    RowChange change{.mapped = mapped, .kind = rows.kind};
-    if (rows.kind != RowKind::kInsert) {
-      key.clear();
-      status = codec.AppendKey(before_, &key);
-      if (!status.ok()) {
-        StopTable(mapped->table, Text(status));
-        return absl::OkStatus();
-      }
-      change.key_before = tx_.arena.Copy(key);
-    }
-    if (rows.kind != RowKind::kDelete) {
-      key.clear();
-      status = codec.AppendKey(after_, &key);
-      if (!status.ok()) {
-        StopTable(mapped->table, Text(status));
-        return absl::OkStatus();
-      }
-      const bool same_key = rows.kind == RowKind::kUpdate && key == change.key_before;
-      change.key_after = same_key ? change.key_before : tx_.arena.Copy(key);
-      change.after = tx_.arena.Copy(cursor.last_after());
-    }
-    // An update's before image is needed only when it deletes another key.
-    if (rows.kind == RowKind::kDelete || change.key_before != change.key_after) {
-      change.before = tx_.arena.Copy(cursor.last_before());
-    }
-    tx_.changes.push_back(std::move(change));
-    ++tx_.changes_read;
-    ++rows_;
-    if (tx_.changes.size() >= options_.limits.rows_max ||
-        tx_.arena.bytes() >= options_.limits.bytes_max) {
-      status = Spill();
-      if (!status.ok()) return status;
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Reader::Spill() {
-  for (auto& savepoint : savepoints_) savepoint.spilled = true;
-  tx_spilled_ = true;
-  return queue_->Part(&tx_, false, position_.current(), 0);
-}
-
-absl::Status Reader::Commit() {
-  position_.Commit();
-  group_ = Group::kNone;
-  savepoints_.clear();
-  const int64_t time_us = tx_time_us_ != 0 ? tx_time_us_ : int64_t{header_.timestamp} * 1'000'000;
-  const bool spilled = std::exchange(tx_spilled_, false);
-  if (!options_.by_gtid && !position_.AddressableByFile() && (spilled || !tx_.empty())) {
-    commit_deferred_ = true;
-    tx_time_us_ = time_us;
-    return queue_->Part(&tx_, false, position_.current(), 0);
-  }
-  tx_time_us_ = 0;
-  if (!spilled && tx_.empty()) return AdvanceIfDue();  // nothing of ours in it
-  advanced_ = position_.current();
-  next_advance_ = Clock::now() + kAdvanceEvery;
-  if (spilled) return queue_->Part(&tx_, true, advanced_, time_us);
-  return queue_->Commit(&tx_, advanced_, time_us);
-}
-
-// Rows of tables that cannot roll back stay.
-void Reader::UndoSince(size_t first) {
-  const auto undone = [](const RowChange& change) {
-    return change.mapped->table->version.def().transactional();
-  };
-  auto& changes = tx_.changes;
-  changes.erase(std::remove_if(changes.begin() + first, changes.end(), undone), changes.end());
-}
-
-absl::Status Reader::Rollback() {
-  if (tx_spilled_) {
-    return Refused("ROLLBACK_AFTER_PARTS", "",
-                   "a transaction whose rows were logged is rolled back",
-                   "Run init_replica for this source.");
-  }
-  UndoSince(0);
-  return Commit();
-}
-
-absl::Status Reader::Savepoint(const std::string& name) {
-  std::erase_if(savepoints_, [&](const SavepointMark& mark) { return mark.name == name; });
-  savepoints_.push_back({name, tx_.changes.size(), false});
-  return absl::OkStatus();
-}
-
-absl::Status Reader::RollbackTo(const std::string& name) {
-  for (size_t i = savepoints_.size(); i-- > 0;) {
-    if (savepoints_[i].name != name) continue;
-    if (savepoints_[i].spilled) {
-      return Refused(
-          "ROLLBACK_AFTER_PARTS", name,
-          fmt::format("ROLLBACK TO SAVEPOINT {} undoes rows that were sent already", name),
-          "Raise replica_batch_size above the size of such transactions and run "
-          "init_replica for this source.");
-    }
-    UndoSince(savepoints_[i].changes);
-    savepoints_.resize(i + 1);
-    return absl::OkStatus();
-  }
-  return Refused(
-      "UNKNOWN_SAVEPOINT", name,
-      fmt::format("ROLLBACK TO SAVEPOINT {}: no such savepoint in this transaction", name),
-      "The log is damaged: run init_replica for this source.");
 }
 
 void Reader::StopTable(const std::shared_ptr<TableState>& table, const std::string& reason) {

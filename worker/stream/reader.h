@@ -22,6 +22,7 @@
 #include "worker/binlog/row_image.h"
 #include "worker/source/event_source.h"
 #include "worker/stream/batch_queue.h"
+#include "worker/stream/cascade.h"
 #include "worker/stream/log_position.h"
 #include "worker/stream/schema_follower.h"
 #include "worker/stream/table_registry.h"
@@ -34,6 +35,7 @@ class Reader {
     BatchLimits limits;
     bool by_gtid = false;  // restarts go by GTID: offsets beyond 4 GiB do not matter
     v1::SkipEvents skip_events;
+    std::vector<v1::XaPrepared> prepared;  // what the coordinator keeps aside
   };
 
   // None of the pointers is owned; all outlive the reader.
@@ -47,6 +49,7 @@ class Reader {
 
  private:
   enum class Group { kNone, kTransaction, kStandalone };
+  static constexpr auto kAdvanceEvery = std::chrono::seconds(1);
 
   absl::Status Handle(const binlog::Event& event);
   absl::Status HandleMapped(const binlog::Event& event);
@@ -61,9 +64,25 @@ class Reader {
   absl::Status OnPayload(const binlog::Event& event);
   absl::Status OnTableMap(const binlog::Event& event);
   absl::Status OnRows(const binlog::Event& event);
-  absl::Status ReadRows(const binlog::RowsEvent& rows, const std::shared_ptr<MappedTable>& mapped);
+
+  absl::Status TakeRows(const binlog::RowsEvent& rows, const std::shared_ptr<MappedTable>& mapped);
+  void Derive(const MappedTable& mapped, binlog::RowKind kind, const absl::Status& readable);
+  void StopChildren(const MappedTable& mapped, binlog::RowKind kind);
+  void StopChild(const MappedTable& mapped, const CascadeRule& rule);
+  absl::Status FlushCascade();
+  absl::Status TakeKeys(RowChange* change);
+  absl::Status TakeRow(const binlog::RowCursor& cursor, RowChange* change);
+  absl::Status TakeIncompleteRow(RowChange* change);
 
   absl::Status Commit();
+  int64_t EndGroup();
+  bool CanEndHere() const;
+  void Ended();
+  absl::Status Defer(int64_t time_us, v1::XaStep xa);
+  absl::Status EndDeferred();
+  absl::Status XaEnd(v1::XaStep::Kind kind, const std::string& xid);
+  absl::Status EndXa(v1::XaStep step);
+  absl::Status EndWith(const v1::XaStep& xa, int64_t time_us);
   absl::Status Rollback();
   absl::Status Savepoint(const std::string& name);
   absl::Status RollbackTo(const std::string& name);
@@ -96,6 +115,7 @@ class Reader {
   Transaction tx_;
   bool tx_spilled_ = false;
   bool commit_deferred_ = false;  // until the rotation: see LogPosition::AddressableByFile
+  v1::XaStep deferred_xa_;        // of the deferred commit
   int64_t tx_time_us_ = 0;        // commit time from the GTID; 0: not sent
   struct SavepointMark {
     std::string name;
@@ -103,7 +123,12 @@ class Reader {
     bool spilled;  // rows after it may be on their way already
   };
   std::vector<SavepointMark> savepoints_;
+  absl::flat_hash_map<std::string, uint32_t> prepared_;  // xid → parts kept by the coordinator
+  Cascade cascade_;  // of the rows that were read last, behind which it belongs
+  uint64_t cascade_table_id_ = 0;
+  binlog::RowKind cascade_kind_ = binlog::RowKind::kInsert;
   binlog::RowSlices before_, after_;
+  std::string key_;
 
   v1::Position advanced_;  // last position handed to the queue
   std::chrono::steady_clock::time_point next_advance_;

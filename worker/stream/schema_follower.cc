@@ -85,17 +85,19 @@ Action FromControl(const TransactionControl& control) {
       return Named(Action::kRollbackTo, ddl::LowerName(control.savepoint));
     case Kind::kRelease:
       return Named(Action::kBenign, "release savepoint");
+    case Kind::kXaStart:
+      return Named(Action::kBegin);
+    case Kind::kXaEnd:
+      return Named(Action::kBenign, "xa end");
     case Kind::kXaCommit:
       // ONE PHASE needs no prepare: its rows precede it in the same group.
-      return Named(control.one_phase ? Action::kCommit : Action::kXa);
-    case Kind::kXaStart:
-    case Kind::kXaEnd:
-      return Named(Action::kBenign, "xa start or end");
-    case Kind::kXaPrepare:
+      return Named(control.one_phase ? Action::kCommit : Action::kXaCommit, control.xid);
     case Kind::kXaRollback:
-      return Named(Action::kXa);
+      return Named(Action::kXaRollback, control.xid);
+    case Kind::kXaPrepare:
+      break;  // always an event of its own
   }
-  return Named(Action::kXa);
+  return Named(Action::kStatementDml, "XA PREPARE");
 }
 
 class RegistryLookup : public ddl::SchemaLookup {

@@ -36,7 +36,8 @@ class SchemaFollower {
       kCommit,
       kRollback,
       kStatementDml,  // refused: rows that are not in the log
-      kXa,            // refused until the rows of prepared transactions are kept
+      kXaCommit,      // of a prepared transaction; `name`: its xid, as in binlog::XaPrepare
+      kXaRollback,    // likewise
       kChange,        // `batch` must go into the stream alone; the registry is already changed
     };
     Kind kind = kBenign;

@@ -1,26 +1,17 @@
 #include "worker/stream/table_registry.h"
 
 #include "proto/wire/error.h"
+#include "worker/stream/cascade.h"
 
 namespace chameleon::worker::stream {
-namespace {
-
-bool Lists(const google::protobuf::RepeatedPtrField<v1::TableName>& names,
-           const std::string& schema, const std::string& table) {
-  for (const auto& name : names) {
-    if (name.schema() == schema && name.table() == table) return true;
-  }
-  return false;
-}
-
-}  // namespace
 
 std::string TableState::FullName() const {
   return version.def().name().schema() + "." + version.def().name().table();
 }
 
-TableRegistry::TableRegistry(const v1::SourceOptions& options, bool is_mariadb)
-    : options_(options), is_mariadb_(is_mariadb) {}
+TableRegistry::TableRegistry(const v1::SourceOptions& options, bool is_mariadb,
+                             uint32_t lower_case_table_names)
+    : filter_(options, lower_case_table_names), is_mariadb_(is_mariadb) {}
 
 absl::Status TableRegistry::Put(const v1::TableVersion& version) {
   auto state = std::make_shared<TableState>();
@@ -33,33 +24,37 @@ absl::Status TableRegistry::Put(const v1::TableVersion& version) {
     }
   }
   const auto& name = version.def().name();
-  tables_[{name.schema(), name.table()}] = std::move(state);
+  tables_[Key(name.schema(), name.table())] = std::move(state);
   return absl::OkStatus();
 }
 
 void TableRegistry::Remove(const v1::TableName& name) {
-  tables_.erase({name.schema(), name.table()});
+  tables_.erase(Key(name.schema(), name.table()));
 }
 
 bool TableRegistry::CoversSchema(const std::string& schema) const {
-  return options_.schema_mappings().contains(schema);
+  return filter_.HasSchema(schema);
 }
 
 bool TableRegistry::Covers(const std::string& schema, const std::string& table) const {
-  if (!CoversSchema(schema)) return false;
-  if (Lists(options_.skip_tables(), schema, table)) return false;
-  // As the manual has it: an empty list means everything.
-  return options_.limit_tables().empty() || Lists(options_.limit_tables(), schema, table);
+  return filter_.Wants(schema, table);
 }
 
 Wanted TableRegistry::Find(const std::string& schema, const std::string& table,
                            std::shared_ptr<TableState>* state) const {
   if (!Covers(schema, table)) return Wanted::kNo;
-  const auto it = tables_.find({schema, table});
+  const auto it = tables_.find(Key(schema, table));
   if (it == tables_.end()) return Wanted::kUnknown;
   if (!it->second->version.plan().replicated() || it->second->stopped) return Wanted::kIgnored;
   *state = it->second;
   return Wanted::kKnown;
+}
+
+MappedTable::MappedTable() = default;
+MappedTable::~MappedTable() = default;
+
+const std::string* MappedTable::PresentColumns(const std::string& bitmap) {
+  return &*bitmaps_.insert(bitmap).first;
 }
 
 }  // namespace chameleon::worker::stream

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "chameleon/v1/worker.pb.h"
 #include "worker/binlog/row_image.h"
 #include "worker/encode/table_codec.h"
+#include "worker/source/table_filter.h"
 
 namespace chameleon::worker::stream {
 
@@ -31,13 +33,24 @@ struct TableState {
 };
 
 // A table as one TABLE_MAP event described it.
+struct CascadeRule;
 struct MappedTable {
+  MappedTable();
+  ~MappedTable();
+
   std::shared_ptr<TableState> table;  // null: changes are ignored by name
   binlog::TableMap map;
+  std::vector<CascadeRule> cascades;  // of its children
+
+  // The bitmap, at a place that stays as long as the table does. Reader thread.
+  const std::string* PresentColumns(const std::string& bitmap);
+
+ private:
+  std::set<std::string> bitmaps_;  // one per form of incomplete row image
 };
 
 enum class Wanted {
-  kNo,       // not in a mapped schema, or excluded by limit_tables or skip_tables
+  kNo,       // not in a mapped schema, or excluded: see TableFilter
   kKnown,    // replicated: the state is returned
   kIgnored,  // known, but its changes are not followed (no key, stopped)
   kUnknown,  // should be here, but nobody has told us its definition
@@ -45,7 +58,8 @@ enum class Wanted {
 
 class TableRegistry {
  public:
-  TableRegistry(const v1::SourceOptions& options, bool is_mariadb);
+  TableRegistry(const v1::SourceOptions& options, bool is_mariadb,
+                uint32_t lower_case_table_names = 0);
 
   // Replaces the version of a table, or adds it. INVALID_ARGUMENT: def and plan do not fit.
   absl::Status Put(const v1::TableVersion& version);
@@ -54,18 +68,26 @@ class TableRegistry {
   // Is the table inside the mapped schemas and the limit and skip lists?
   bool Covers(const std::string& schema, const std::string& table) const;
   bool CoversSchema(const std::string& schema) const;
+  bool SameName(const v1::TableName& name, const std::string& schema,
+                const std::string& table) const {
+    return Key(name.schema(), name.table()) == Key(schema, table);
+  }
   Wanted Find(const std::string& schema, const std::string& table,
               std::shared_ptr<TableState>* state) const;
 
   bool is_mariadb() const { return is_mariadb_; }
-  const std::map<std::pair<std::string, std::string>, std::shared_ptr<TableState>>& tables() const {
-    return tables_;
-  }
+  // By schema and table, as the server compares names.
+  using Tables = std::map<std::pair<std::string, std::string>, std::shared_ptr<TableState>>;
+  const Tables& tables() const { return tables_; }
 
  private:
-  const v1::SourceOptions options_;
+  Tables::key_type Key(const std::string& schema, const std::string& table) const {
+    return {filter_.Key(schema), filter_.Key(table)};
+  }
+
+  const source::TableFilter filter_;
   const bool is_mariadb_;
-  std::map<std::pair<std::string, std::string>, std::shared_ptr<TableState>> tables_;
+  Tables tables_;
 };
 
 }  // namespace chameleon::worker::stream

@@ -85,6 +85,7 @@ absl::Status Uplink::Send(Batch* batch, Acks* acks) {
   header.set_changes(batch->changes_read);
   header.set_commit_time_us(batch->commit_time_us);
   header.set_exclusive(batch->exclusive);
+  if (batch->xa.kind() != v1::XaStep::KIND_UNSPECIFIED) *header.mutable_xa() = batch->xa;
   for (auto& version : batch->versions) *header.add_versions() = std::move(version);
   std::string data;
   auto status = EncodeBatch(batch, &header, &data);

@@ -92,6 +92,162 @@ TEST_F(ReplayTest, UpdateThatChangesTheKey) {
   EXPECT_EQ(A(), "9|1|y");
 }
 
+TEST_F(ReplayTest, IncompleteUpdatesKeepWhatTheyDoNotHave) {
+  Write(Next()
+            .Insert(R"({"id":"1","doc":"{}","p%c":"one"})", 2)
+            .Insert(R"({"id":"2","doc":"[2]","p%c":"two"})", 2)
+            .Insert(R"({"id":"3","doc":"3","p%c":"three"})", 2));
+  Write(Next()
+            .Add(2, "update", R"({"id":"1"})", R"({"id":"1","p%c":"uno"})")
+            .Add(2, "update", R"({"id":"2"})", R"({"id":"20","doc":"null"})")
+            .Add(2, "update", R"({"id":"3"})", R"({"doc":null})"));
+  EXPECT_EQ(Replay(), "f|f|{}|2|6|0|0|-");
+  EXPECT_EQ(B(), "1|{}|uno;3|-|three;20|null|two");
+  Write(Next().Add(2, "update", R"({"id":"7"})", R"({"p%c":"none"})"));
+  EXPECT_EQ(Replay(), "f|f|{shop.b}|1|0|1|0|-");
+  EXPECT_EQ(Get("SELECT t_row_data, t_error FROM sch_chameleon.t_discarded_rows"),
+            R"({"p%c": "none"}|update of 1 row(s) found 0: the target is not equal to the source)");
+}
+
+TEST_F(ReplayTest, IncompleteUpdatesSwapUniqueValues) {
+  Write(Next()
+            .Insert(R"({"id":"1","code":"1","name":"a"})")
+            .Insert(R"({"id":"2","code":"2","name":"b"})")
+            .Insert(R"({"id":"3","code":"3","name":"c"})"));
+  for (int round = 0; round < 2; ++round) {  // in one replay transaction
+    Write(Next()
+              .Delete(fmt::format(R"({{"id":"{}"}})", 3 + round))
+              .Update(fmt::format(R"({{"id":"1","code":"{}","name":"a"}})", 2 - round))
+              .Add(1, "update", R"({"id":"2"})", fmt::format(R"({{"code":"{}"}})", 1 + round))
+              .Insert(fmt::format(R"({{"id":"{}","code":"3","name":"d"}})", 4 + round)));
+  }
+  EXPECT_EQ(Replay(), "f|f|{}|3|11|0|0|-");
+  EXPECT_EQ(A(), "1|1|a;2|2|b;5|3|d");
+}
+
+v1::XaStep Xa(v1::XaStep::Kind kind, const std::string& xid, uint32_t part = 0) {
+  v1::XaStep step;
+  step.set_kind(kind);
+  step.set_xid(xid);
+  step.set_part(part);
+  return step;
+}
+
+TEST_F(ReplayTest, PreparedTransactionsWait) {
+  const std::string xid("\x01\0\xff", 3);
+  Write(Next().Insert(R"({"id":"1","code":"1","name":"a"})").More(), true);
+  auto last =
+      Next().Update(R"({"id":"1","code":"2","name":"b"})").Add(2, "stop", "", "", "because");
+  *last.header().mutable_xa() = Xa(v1::XaStep::PREPARE, xid);
+  Write(last);
+  // A table that leaves does so at once.
+  EXPECT_EQ(Replay(), "f|f|{}|1|0|0|0|-");
+  EXPECT_EQ(A(), "");
+  EXPECT_EQ(Get("SELECT t_reason FROM sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled"),
+            "because");
+  auto start = catalogue_->LoadReplication(1);
+  ASSERT_TRUE(start.ok()) << start.status();
+  ASSERT_EQ(start->prepared.size(), 1u);
+  EXPECT_EQ(start->prepared[0].xid(), xid);
+  EXPECT_EQ(start->prepared[0].parts(), 2u);
+  auto other = Next();
+  *other.header().mutable_xa() = Xa(v1::XaStep::PREPARE, "other");
+  Write(other);
+  auto undone = Next();
+  *undone.header().mutable_xa() = Xa(v1::XaStep::ROLLBACK, "other");
+  Write(undone);
+  auto first = Next().More();
+  *first.header().mutable_xa() = Xa(v1::XaStep::COMMIT, xid, 1);
+  Write(first, true);
+  EXPECT_EQ(Replay(), "f|f|{}|0|0|0|0|-");
+  // The worker dies here: the next one begins the commit again.
+  auto epoch = catalogue_->NewEpoch(1, "host:2");
+  ASSERT_TRUE(epoch.ok()) << epoch.status();
+  lease_.set_epoch(*epoch);
+  writer_ = *BatchWriter::Open(target_, lease_);
+  --next_;
+  for (uint32_t part : {1, 2}) {
+    auto batch = part == 1 ? Next().More() : Next();
+    *batch.header().mutable_xa() = Xa(v1::XaStep::COMMIT, xid, part);
+    Write(batch, part == 1);
+  }
+  EXPECT_EQ(Replay(), "f|f|{}|2|2|0|0|-");
+  EXPECT_EQ(A(), "1|2|b");
+  EXPECT_EQ(Get("SELECT count(*) FROM sch_chameleon.t_xa_prepared"), "0");
+  EXPECT_EQ(Get("SELECT count(*) FROM sch_chameleon.t_xa_lines"), "0");
+  auto unknown = Next();
+  *unknown.header().mutable_xa() = Xa(v1::XaStep::ROLLBACK, xid);
+  EXPECT_TRUE(absl::IsDataLoss(unknown.WriteTo(writer_.get())));
+}
+
+class CascadeReplayTest : public ReplayTest {
+ protected:
+  void SetUp() override {
+    ReplayTest::SetUp();
+    for (const auto& [id, name, column, parent, action] :
+         std::vector<std::tuple<int, std::string, std::string, std::string, std::string>>{
+             {11, "p", "x", "", ""},
+             {12, "c", "p", "p", "CASCADE"},
+             {13, "g", "c", "c", "CASCADE"},
+             {14, "n", "p", "p", "SET NULL"}}) {
+      sql_->Exec(
+          fmt::format("CREATE TABLE shop.{} (id integer PRIMARY KEY, {} integer)", name, column));
+      const std::string key =
+          parent.empty()
+              ? ""
+              : fmt::format(R"(,"foreign_keys":[{{"columns":["{}"],"referenced":{{"schema":"shop",)"
+                            R"("table":"{}"}},"referenced_columns":["ID"],"on_delete":"{}",)"
+                            R"("on_update":"{}"}}])",
+                            column, parent, action, action);
+      sql_->Exec(fmt::format(
+          R"(SELECT sch_chameleon.fn_store_version(1, 1, '{{"plan":{{"table_id":"{0}","source":)"
+          R"({{"schema":"shop","table":"{1}"}},"target_schema":"shop","target_table":"{1}",)"
+          R"("replicated":true,"columns":[{{"target_name":"id","target_type":"integer","is_key":true}},)"
+          R"({{"target_name":"{2}","target_type":"integer"}}]}}}}', '{{"name":{{"schema":"shop",)"
+          R"("table":"{1}"}},"columns":[{{"name":"id"}},{{"name":"{2}","default_value":)"
+          R"("\\\u0000"}}]{3}}}'))",
+          id, name, column, key));
+    }
+    sql_->Exec(
+        "INSERT INTO shop.p VALUES (1), (2); INSERT INTO shop.c VALUES (1, 1), (2, 2), (3, 1);"
+        "INSERT INTO shop.g VALUES (1, 1), (2, 2); INSERT INTO shop.n VALUES (1, 1), (2, 2)");
+  }
+  std::string Rows(const std::string& table) {
+    return Get("SELECT * FROM shop." + table + " ORDER BY id");
+  }
+};
+
+TEST_F(CascadeReplayTest, DeletesGoOnToGrandchildren) {
+  Write(Next()
+            .Add(12, "cascade", R"({"p":"1"})", "")
+            .Add(14, "cascade", R"({"p":"1"})", R"({"p":null})"));
+  EXPECT_EQ(Replay(), "f|f|{}|1|2|0|0|-");
+  EXPECT_EQ(Rows("c"), "2|2");
+  EXPECT_EQ(Rows("g"), "2|2");
+  EXPECT_EQ(Rows("n"), "1|-;2|2");
+}
+
+TEST_F(CascadeReplayTest, KeysThatMoveAtOnceDoNotMeet) {
+  Write(Next()
+            .Add(12, "cascade", R"({"p":"2"})", R"({"p":"3"})")
+            .Add(12, "cascade", R"({"p":"1"})", R"({"p":"2"})"));
+  EXPECT_EQ(Replay(), "f|f|{}|1|2|0|0|-");
+  EXPECT_EQ(Rows("c"), "1|2;2|3;3|2");
+  EXPECT_EQ(Rows("g"), "1|1;2|2");
+}
+
+TEST_F(CascadeReplayTest, AChildThatIsNotFollowedTakesItsChildrenAlong) {
+  sql_->Exec(
+      "UPDATE sch_chameleon.t_replica_tables SET b_replica_enabled = false,"
+      " ts_disabled = now() WHERE i_id_table = 12");
+  Write(Next().Add(12, "cascade", R"({"p":"1"})", ""));
+  EXPECT_EQ(Replay(), "f|f|{}|1|0|1|0|-");
+  EXPECT_EQ(Get("SELECT v_table_name, t_reason FROM sch_chameleon.t_replica_tables"
+                " WHERE NOT b_replica_enabled AND i_id_table > 12"),
+            "g|the source changes its rows through a foreign key of shop.c, which has left the "
+            "replica");
+}
+
 TEST_F(ReplayTest, SwappedUniqueValues) {
   Write(Next()
             .Insert(R"({"id":"1","code":"1","name":"a"})")

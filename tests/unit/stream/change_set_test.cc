@@ -25,6 +25,10 @@ class ChangeSetTest : public testing::Test {
 
   // "i1a": insert key 1 with image a; "u1b"; "u1>2c": key change; "d1z": delete.
   absl::Status Apply(const std::shared_ptr<MappedTable>& table, const std::string& step) {
+    return set_.Add(Change(table, step));
+  }
+
+  RowChange Change(const std::shared_ptr<MappedTable>& table, const std::string& step) {
     RowChange change{.mapped = table};
     std::string rest = step.substr(1);
     switch (step[0]) {
@@ -48,11 +52,15 @@ class ChangeSetTest : public testing::Test {
         }
         change.after = arena_.Copy(rest.substr(1));
     }
-    return set_.Add(change);
+    if (change.after.starts_with('?')) {
+      change.after.remove_prefix(1);
+      change.present = table->PresentColumns("some");
+    }
+    return change;
   }
 
   absl::Status ApplyAll(const std::string& steps) {
-    auto table = Table("t");
+    auto table = table_ = Table("t");
     size_t at = 0;
     while (at < steps.size()) {
       const size_t end = std::min(steps.find(' ', at), steps.size());
@@ -70,15 +78,29 @@ class ChangeSetTest : public testing::Test {
       for (const auto& [key, index] : table.by_key) {
         const auto& net = table.net[index];
         if (net.state == NetChange::kGone) continue;
-        by_key[std::string(key)] =
-            std::string(1, " iud"[net.state]) + std::string(key) + std::string(net.image);
+        by_key[std::string(key)] = std::string(1, " iud"[net.state]) + std::string(key) +
+                                   (net.layer == 0 ? std::string(net.image) : Layers(table, net));
       }
       for (const auto& [_, item] : by_key) text += (text.empty() ? "" : " ") + item;
     }
     return text;
   }
 
+  // "[newest … oldest]", and whether the row is known as a whole.
+  static std::string Layers(const ChangeSet::TableChanges& table, const NetChange& net) {
+    std::string text;
+    bool whole = net.whole;
+    for (uint32_t at = net.layer; at != 0; at = table.layers[at - 1].older) {
+      const auto& layer = table.layers[at - 1];
+      text += (text.empty() ? "[" : " ") + std::string(layer.image);
+      if (!layer.before.empty()) text += "<" + std::string(layer.before);
+      whole |= layer.present == nullptr;
+    }
+    return text + "]" + (whole ? "whole" : "part");
+  }
+
   Arena arena_;
+  std::shared_ptr<MappedTable> table_;
   ChangeSet set_;
 };
 
@@ -125,6 +147,55 @@ TEST_F(ChangeSetTest, ImpossibleSequencesAreDataLoss) {
       Text(ApplyAll("d1a u1b")),
       "table shop.t: the binary log has an update of a row right after its delete\n"
       "HINT: The log is damaged or two sources share a server; run init_replica to copy anew.");
+}
+
+// Incomplete images: "?" after the key, "u1?b", "i1?a", "u1>2?c".
+TEST_F(ChangeSetTest, IncompleteImagesLieOverOlderOnes) {
+  struct Case {
+    std::string steps, net;
+  };
+  const Case cases[] = {
+      {"u1?a", "u1[a]part"},
+      {"i1?a", "i1[a]whole"},
+      {"u1?a u1?b", "u1[b a]part"},
+      {"u1a u1?b", "u1[b a]whole"},
+      {"u1?a u1b", "u1b"},
+      {"i1?a u1?b", "i1[b a]whole"},
+      {"i1a u1?b u1?c", "i1[c b a]whole"},
+      {"u1?a d1x", "d1x"},
+      {"i1?a d1x", ""},
+      {"d1x i1?a", "u1[a]whole"},
+      {"d1x i1?a u1?b", "u1[b a]whole"},
+      {"u1?a d1x i1?b", "u1[b]whole"},
+      {"u1?a u1>2b", "d1old1 i2b"},
+      {"u1>2?a", "u2[a<old1]part"},
+      {"u1>2?a u3?b i4c", "u2[a<old1]part u3[b]part i4c"},
+  };
+  for (const auto& c : cases) {
+    set_.Clear();
+    ASSERT_TRUE(ApplyAll(c.steps).ok()) << c.steps;
+    EXPECT_EQ(Net(), c.net) << c.steps;
+  }
+}
+
+TEST_F(ChangeSetTest, AMovedIncompleteRowFitsOnlyBesideStrangers) {
+  struct Case {
+    std::string steps, next;
+    bool fits;
+  };
+  const Case cases[] = {
+      {"", "u1>2?a", true},        {"u3b", "u1>2?a", true},     {"u1b", "u1>2?a", false},
+      {"i1b", "u1>2?a", false},    {"d2b", "u1>2?a", false},    {"u1>2?a", "u3>4?a", true},
+      {"u1>2?a", "u2>3?a", false}, {"u1>2?a", "u3>1?a", false}, {"u1>2?a", "i1b", false},
+      {"u1>2?a", "u2b", false},    {"u1>2?a", "d2b", false},    {"u1>2?a", "i3b", true},
+      {"u1>2?a", "u2?b", false},   {"u1?a", "u1?b", true},
+  };
+  for (const auto& c : cases) {
+    set_.Clear();
+    table_ = Table("t");
+    ASSERT_TRUE(ApplyAll(c.steps).ok()) << c.steps;
+    EXPECT_EQ(set_.Fits(Change(table_, c.next)), c.fits) << c.steps << " | " << c.next;
+  }
 }
 
 TEST_F(ChangeSetTest, TablesDoNotMix) {

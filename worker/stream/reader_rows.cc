@@ -1,0 +1,218 @@
+// Reader's rows events: images as they come, or completed, into the open transaction.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+
+#include "proto/wire/error.h"
+#include "worker/stream/incomplete_rows.h"
+#include "worker/stream/reader.h"
+#include "worker/stream/versioned_rows.h"
+
+namespace chameleon::worker::stream {
+namespace {
+
+using binlog::RowKind;
+using binlog::Slice;
+
+absl::Status Damaged(std::string_view reason, std::string_view table, std::string text,
+                     std::string_view hint) {
+  return Error(absl::StatusCode::kDataLoss, reason, table, text, hint);
+}
+
+// An update's before image is needed only when it deletes another key.
+bool NeedsBefore(const RowChange& change) {
+  return change.kind == RowKind::kDelete ||
+         (change.kind == RowKind::kUpdate && change.key_before != change.key_after);
+}
+
+}  // namespace
+
+bool Reader::Skips(const TableState& table, RowKind kind) const {
+  const auto& lists = options_.skip_events;
+  const auto& list = kind == RowKind::kInsert   ? lists.insert()
+                     : kind == RowKind::kUpdate ? lists.update()
+                                                : lists.delete_();
+  const auto& name = table.version.def().name();
+  for (const auto& entry : list) {
+    if (entry.schema() == name.schema() && (entry.table().empty() || entry.table() == name.table()))
+      return true;
+  }
+  return false;
+}
+
+absl::Status Reader::OnRows(const binlog::Event& event) {
+  auto rows = binlog::ParseRowsEvent(event, format_);
+  if (!rows.ok()) return rows.status();
+  if (rows->table_id == binlog::kDummyTableId) return absl::OkStatus();
+  const auto it = maps_.find(rows->table_id);
+  if (it == maps_.end()) {
+    return Damaged("TABLE_MAP_MISSING", "",
+                   fmt::format("rows for table id {} come without a table map", rows->table_id),
+                   "The position is not at the beginning of a transaction: run init_replica.");
+  }
+  const auto mapped = it->second.mapped;
+  const bool cascades = MayCascade(*rows) && !mapped->cascades.empty();
+  // Rows of anything else come after what the engine did for the last ones.
+  if (!cascade_.empty() &&
+      (!cascades || cascade_table_id_ != rows->table_id || cascade_kind_ != rows->kind)) {
+    auto status = FlushCascade();
+    if (!status.ok()) return status;
+  }
+  if (mapped->table == nullptr || mapped->table->stopped) {
+    if (cascades) StopChildren(*mapped, rows->kind);
+    return absl::OkStatus();
+  }
+  if (!cascades && Skips(*mapped->table, rows->kind)) return absl::OkStatus();
+  if (rows->width != mapped->map.columns.size()) {
+    return Damaged("TABLE_MAP_MISMATCH", mapped->table->FullName(),
+                   fmt::format("table {}: rows of {} columns after a table map of {}",
+                               mapped->table->FullName(), rows->width, mapped->map.columns.size()),
+                   "The log is damaged: run init_replica for this source.");
+  }
+  cascade_table_id_ = rows->table_id;
+  cascade_kind_ = rows->kind;
+  auto status = TakeRows(*rows, mapped);
+  if (status.ok() && (rows->flags & binlog::kRowsStmtEnd) != 0) status = FlushCascade();
+  return status;
+}
+
+absl::Status Reader::TakeRows(const binlog::RowsEvent& rows,
+                              const std::shared_ptr<MappedTable>& mapped) {
+  binlog::RowCursor cursor(mapped->map, rows);
+  const bool complete = IsComplete(rows);
+  const bool cascades = MayCascade(rows) && !mapped->cascades.empty();
+  const bool skipped = cascades && Skips(*mapped->table, rows.kind);
+  while (!cursor.AtEnd()) {
+    RowChange change{.mapped = mapped, .kind = rows.kind};
+    auto status = cursor.Next(&before_, &after_);
+    bool ignored = false;
+    if (status.ok() && mapped->table->version.def().system_versioned()) {
+      status = ToPresent(before_, after_, &change, &ignored);
+    }
+    if (status.ok()) {
+      if (ignored) continue;
+      status = complete ? TakeRow(cursor, &change) : TakeIncompleteRow(&change);
+    }
+    if (cascades) Derive(*mapped, change.kind, status);
+    if (absl::IsFailedPrecondition(status)) {
+      StopTable(mapped->table, Text(status));
+      return absl::OkStatus();
+    }
+    if (!status.ok()) return WithContext(status, "table " + mapped->table->FullName());
+    if (skipped) continue;
+    tx_.changes.push_back(std::move(change));
+    ++tx_.changes_read;
+    ++rows_;
+    if (tx_.changes.size() >= options_.limits.rows_max ||
+        tx_.arena.bytes() >= options_.limits.bytes_max ||
+        cascade_.bytes() >= options_.limits.bytes_max) {
+      status = cascade_.empty() ? Spill() : FlushCascade();
+      if (!status.ok()) return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+// What the engine did to the children of the row in before_ and after_.
+void Reader::Derive(const MappedTable& mapped, RowKind kind, const absl::Status& readable) {
+  if (!readable.ok()) return StopChildren(mapped, kind);
+  const bool is_delete = kind == RowKind::kDelete;
+  for (const CascadeRule& rule : mapped.cascades) {
+    if (rule.child->stopped || !(is_delete ? rule.deletes : rule.updates)) continue;
+    if (!cascade_.Add(rule, mapped.table.get(), mapped.map, before_,
+                      is_delete ? nullptr : &after_)) {
+      StopChild(mapped, rule);
+    }
+  }
+}
+
+void Reader::StopChildren(const MappedTable& mapped, RowKind kind) {
+  for (const CascadeRule& rule : mapped.cascades) {
+    if (!rule.child->stopped && (kind == RowKind::kDelete ? rule.deletes : rule.updates)) {
+      StopChild(mapped, rule);
+    }
+  }
+}
+
+void Reader::StopChild(const MappedTable& mapped, const CascadeRule& rule) {
+  StopTable(
+      rule.child,
+      fmt::format("rows of {}.{} were changed on the source, which may change rows of {} through "
+                  "a foreign key without logging them; which ones cannot be told here",
+                  mapped.map.schema, mapped.map.table, rule.child->FullName()));
+}
+
+// Sends the parent's rows, then the children's, as parts of one transaction.
+absl::Status Reader::FlushCascade() {
+  if (cascade_.empty()) return absl::OkStatus();
+  auto status = Spill();
+  for (auto& group : cascade_.Take()) {
+    if (!status.ok()) return status;
+    auto batch = std::make_unique<Batch>();
+    batch->ready_lines = std::move(group.lines);
+    batch->ready_rows = group.rows;
+    batch->more = true;
+    status = queue_->PutAlone(std::move(batch));
+  }
+  return status;
+}
+
+// The keys of before_ and after_, as far as the kind of change has them.
+absl::Status Reader::TakeKeys(RowChange* change) {
+  const auto& codec = *change->mapped->table->reader_codec;
+  if (change->kind != RowKind::kInsert) {
+    key_.clear();
+    auto status = codec.AppendKey(before_, &key_);
+    if (!status.ok()) return status;
+    change->key_before = tx_.arena.Copy(key_);
+  }
+  if (change->kind != RowKind::kDelete) {
+    key_.clear();
+    auto status = codec.AppendKey(after_, &key_);
+    if (!status.ok()) return status;
+    const bool same_key = change->kind == RowKind::kUpdate && key_ == change->key_before;
+    change->key_after = same_key ? change->key_before : tx_.arena.Copy(key_);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Reader::TakeRow(const binlog::RowCursor& cursor, RowChange* change) {
+  auto status = TakeKeys(change);
+  if (!status.ok()) return status;
+  if (change->kind != RowKind::kDelete) change->after = tx_.arena.Copy(cursor.last_after());
+  if (NeedsBefore(*change)) change->before = tx_.arena.Copy(cursor.last_before());
+  return absl::OkStatus();
+}
+
+absl::Status Reader::TakeIncompleteRow(RowChange* change) {
+  const auto& version = change->mapped->table->version;
+  const auto& map = change->mapped->map;
+  std::deque<std::string> documents;
+  absl::Status status;
+  if (change->kind == RowKind::kUpdate) {
+    status = CompleteUpdate(version, before_, &after_, &documents);
+  } else if (change->kind == RowKind::kInsert) {
+    status = CheckInsert(version, after_);
+  }
+  if (status.ok()) status = TakeKeys(change);
+  if (!status.ok()) return status;
+  std::string present, image;
+  if (change->kind != RowKind::kDelete) {
+    binlog::JoinImage(map, after_, /*absent_as_null=*/false, &present, &image);
+    change->after = tx_.arena.Copy(image);
+    const auto absent = [](const Slice& slice) { return slice.state == Slice::kAbsent; };
+    if (std::any_of(after_.begin(), after_.end(), absent)) {
+      change->present = change->mapped->PresentColumns(present);
+      tx_.moves_incomplete_rows |= change->MovesIncompleteRow();
+    }
+  }
+  if (NeedsBefore(*change)) {
+    // Of what is deleted only the key is used.
+    binlog::JoinImage(map, before_, /*absent_as_null=*/true, &present, &image);
+    change->before = tx_.arena.Copy(image);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace chameleon::worker::stream
