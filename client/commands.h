@@ -25,6 +25,7 @@ struct Options {
   bool debug = false;
   bool json = false;
   bool no_wait = false;
+  bool yes = false;
 };
 
 // Options beyond those of every command.
@@ -38,6 +39,7 @@ enum Takes : unsigned {
   kFull = 32,
   kWaits = 64,       // --no-wait
   kOperation = 128,  // list | watch ID | cancel ID
+  kAsks = 256,       // destroys something: asks on a terminal, unless --yes
 };
 
 struct Command {

@@ -1,5 +1,6 @@
 // chamctl: the manual's commands, sent to a coordinator. START HERE, then commands.cc.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -36,6 +37,7 @@ void AddOptions(CLI::App* app, unsigned takes, Options* options) {
   app->add_flag("--full", options->full, "VACUUM FULL")->group(group(takes & kFull));
   app->add_flag("--no-wait", options->no_wait, "return at once; see chamctl operations")
       ->group(group(takes & kWaits));
+  app->add_flag("--yes,-y", options->yes, "do not ask")->group(group(takes & kAsks));
   app->add_flag("--debug", options->debug, "print the coordinator's log while the command runs");
   app->add_option("--rollbar-level", options->rollbar_level, "least level of messages to rollbar")
       ->check(CLI::IsMember({"critical", "error", "warning", "info"}))
@@ -67,6 +69,18 @@ int UnknownCommand(const std::string& name) {
                                : fmt::format("Did you mean {}?", nearest));
 }
 
+// Scripts and pipes are never asked: the manual's commands work there as they always did.
+bool Confirmed(const Command& command, const Options& options) {
+  if ((command.takes & kAsks) == 0 || options.yes) return true;
+  if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1) return true;
+  fmt::print(stderr, "{}: {}{}.\nContinue? [y/N] ", command.name, command.summary,
+             options.source.empty() ? "" : fmt::format(" (source {})", options.source));
+  std::fflush(stderr);
+  char answer[16] = {};
+  return std::fgets(answer, sizeof answer, stdin) != nullptr &&
+         (answer[0] == 'y' || answer[0] == 'Y');
+}
+
 int Run(const Command& command, const Options& options) {
   if (std::string_view(command.name) == "set_configuration_files" && options.address.empty()) {
     return RunSetConfigurationFiles(options);
@@ -74,6 +88,10 @@ int Run(const Command& command, const Options& options) {
   if ((command.takes & kOperation) && options.action != "list" && options.id.empty()) {
     return Usage(fmt::format("{} needs an operation", options.action),
                  "chamctl operations list shows them.");
+  }
+  if (!Confirmed(command, options)) {
+    fmt::print(stderr, "nothing was done\n");
+    return kExitFailed;
   }
   std::string address = options.address;
   if (address.empty()) {

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "proto/process/version.h"
-#include "proto/wire/error.h"
 #include "proto/wire/status.h"
 
 namespace chameleon::coordinator::api {
@@ -36,8 +35,8 @@ grpc::Status ForConfig(Coordinator* coordinator, const std::string& config, bool
 }
 
 // Calls `method(scheduler, source)`; a source that was not named is the only one there is.
-template <typename Response, typename Method>
-grpc::Status ForSource(Coordinator* coordinator, const v1::SourceRequest& request, bool or_last,
+template <typename Request, typename Response, typename Method>
+grpc::Status ForSource(Coordinator* coordinator, const Request& request, bool or_last,
                        Response* response, Method method) {
   auto scheduler = coordinator->Serve(request.config(), or_last);
   if (!scheduler.ok()) return ToGrpc(scheduler.status());
@@ -45,12 +44,6 @@ grpc::Status ForSource(Coordinator* coordinator, const v1::SourceRequest& reques
   auto source = ResolveSource(*config, request.source());
   if (!source.ok()) return ToGrpc(source.status());
   return Answer(method(**scheduler, *source), response);
-}
-
-grpc::Status NotYet(std::string_view command) {
-  return ToGrpc(Error(absl::StatusCode::kUnimplemented, "NOT_IMPLEMENTED", command,
-                      fmt::format("{} is not implemented in this version ({})", command, kVersion),
-                      "README.md lists the commands that work."));
 }
 
 }  // namespace
@@ -118,9 +111,10 @@ grpc::Status ControlService::DropReplicaSchema(Context*, const v1::ConfigRequest
                    [](Scheduler& scheduler) { return scheduler.DropReplicaSchema(); });
 }
 
-grpc::Status ControlService::UpgradeReplicaSchema(Context*, const v1::ConfigRequest*,
-                                                  v1::CommandResponse*) {
-  return NotYet("upgrade_replica_schema");
+grpc::Status ControlService::UpgradeReplicaSchema(Context*, const v1::ConfigRequest* request,
+                                                  v1::CommandResponse* response) {
+  return ForConfig(coordinator_, request->config(), false, response,
+                   [](Scheduler& scheduler) { return scheduler.UpgradeReplicaSchema(); });
 }
 
 grpc::Status ControlService::AddSource(Context*, const v1::SourceRequest* request,
@@ -137,9 +131,12 @@ grpc::Status ControlService::DropSource(Context*, const v1::SourceRequest* reque
       [](Scheduler& scheduler, const std::string& source) { return scheduler.DropSource(source); });
 }
 
-grpc::Status ControlService::UpdateSchemaMappings(Context*, const v1::SourceRequest*,
-                                                  v1::CommandResponse*) {
-  return NotYet("update_schema_mappings");
+grpc::Status ControlService::UpdateSchemaMappings(Context*, const v1::SourceRequest* request,
+                                                  v1::CommandResponse* response) {
+  return ForSource(coordinator_, *request, false, response,
+                   [](Scheduler& scheduler, const std::string& source) {
+                     return scheduler.UpdateSchemaMappings(source);
+                   });
 }
 
 grpc::Status ControlService::StartReplica(Context*, const v1::SourceRequest* request,
@@ -180,26 +177,44 @@ grpc::Status ControlService::InitReplica(Context*, const v1::SourceRequest* requ
                    });
 }
 
-grpc::Status ControlService::CopySchema(Context*, const v1::SourceRequest*, v1::Operation*) {
-  return NotYet("copy_schema");
+grpc::Status ControlService::CopySchema(Context*, const v1::SourceRequest* request,
+                                        v1::Operation* response) {
+  return ForSource(
+      coordinator_, *request, false, response,
+      [](Scheduler& scheduler, const std::string& source) { return scheduler.CopySchema(source); });
 }
 
-grpc::Status ControlService::RefreshSchema(Context*, const v1::RefreshSchemaRequest*,
-                                           v1::Operation*) {
-  return NotYet("refresh_schema");
+grpc::Status ControlService::RefreshSchema(Context*, const v1::RefreshSchemaRequest* request,
+                                           v1::Operation* response) {
+  return ForSource(coordinator_, *request, false, response,
+                   [&](Scheduler& scheduler, const std::string& source) {
+                     return scheduler.RefreshSchema(source, request->schema());
+                   });
 }
 
-grpc::Status ControlService::SyncTables(Context*, const v1::SyncTablesRequest*, v1::Operation*) {
-  return NotYet("sync_tables");
+grpc::Status ControlService::SyncTables(Context*, const v1::SyncTablesRequest* request,
+                                        v1::Operation* response) {
+  return ForSource(
+      coordinator_, *request, false, response,
+      [&](Scheduler& scheduler, const std::string& source) {
+        return scheduler.SyncTables(source, {request->tables().begin(), request->tables().end()});
+      });
 }
 
-grpc::Status ControlService::RunMaintenance(Context*, const v1::RunMaintenanceRequest*,
-                                            v1::Operation*) {
-  return NotYet("run_maintenance");
+grpc::Status ControlService::RunMaintenance(Context*, const v1::RunMaintenanceRequest* request,
+                                            v1::Operation* response) {
+  return ForSource(coordinator_, *request, false, response,
+                   [&](Scheduler& scheduler, const std::string& source) {
+                     return scheduler.RunMaintenance(source, request->full());
+                   });
 }
 
-grpc::Status ControlService::DetachReplica(Context*, const v1::SourceRequest*, v1::Operation*) {
-  return NotYet("detach_replica");
+grpc::Status ControlService::DetachReplica(Context*, const v1::SourceRequest* request,
+                                           v1::Operation* response) {
+  return ForSource(coordinator_, *request, false, response,
+                   [](Scheduler& scheduler, const std::string& source) {
+                     return scheduler.DetachReplica(source);
+                   });
 }
 
 }  // namespace chameleon::coordinator::api

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <strings.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -49,9 +51,10 @@ struct LoadingTable {
 
 class PgSnapshotLoader final : public SnapshotLoader {
  public:
-  PgSnapshotLoader(const Config& config, SourceConfig source, v1::Lease lease,
+  PgSnapshotLoader(const Config& config, SourceConfig source, v1::Lease lease, LoadOptions options,
                    std::unique_ptr<Session> session)
-      : target_(config.target),
+      : options_(std::move(options)),
+        target_(config.target),
         overrides_(config.type_overrides),
         source_(std::move(source)),
         lease_(std::move(lease)),
@@ -89,6 +92,8 @@ class PgSnapshotLoader final : public SnapshotLoader {
 
   absl::StatusOr<v1::PlanTablesResponse> PlanTables(const v1::PlanTablesRequest& request) override {
     std::lock_guard lock(mutex_);
+    if (absl::Status status = CheckAllFound(request); !status.ok()) return status;
+    if (absl::Status status = ReadTarget(request); !status.ok()) return status;
     std::vector<LoadingTable> planned;
     std::string statements = "BEGIN; " + EpochGuard() + ";";
     for (const v1::TableDef& def : request.tables()) {
@@ -171,6 +176,10 @@ class PgSnapshotLoader final : public SnapshotLoader {
     }
     indexes.finish.push_back("ANALYZE " +
                              Identifier(table.loading_schema, table.plan.target_table()));
+    if (source_.keep_existing_schema &&
+        existing_.count({table.plan.target_schema(), table.plan.target_table()}) != 0) {
+      return absl::OkStatus();  // the old table's are built again when it is filled
+    }
     indexes_->Add(NameOf(table), std::move(indexes.create), std::move(indexes.finish));
     return absl::OkStatus();
   }
@@ -187,6 +196,7 @@ class PgSnapshotLoader final : public SnapshotLoader {
     const auto deadline =
         std::chrono::steady_clock::now() + std::chrono::milliseconds(source_.lock_timeout_ms);
     const std::string swap = SwapStatements(request.position());
+    WarnOfViews();
     while (true) {
       auto done = session_->Execute(swap);
       if (done.ok()) break;
@@ -222,6 +232,9 @@ class PgSnapshotLoader final : public SnapshotLoader {
     auto id = TableId(def.name());
     if (!id.ok()) return id.status();
     table.plan.set_table_id(*id);
+    if (source_.keep_existing_schema) {
+      if (absl::Status status = FitExisting(&table.plan); !status.ok()) return status;
+    }
     if (!request.replace() && !Pool(table.loading_schema).Claim(table.plan.target_table())) {
       return Error(absl::StatusCode::kFailedPrecondition, "NAME_COLLISION",
                    table.plan.target_table(),
@@ -230,6 +243,107 @@ class PgSnapshotLoader final : public SnapshotLoader {
                    "Leave one of them out with skip_tables.");
     }
     return table;
+  }
+
+  absl::Status CheckAllFound(const v1::PlanTablesRequest& request) {
+    if (request.replace() || options_.missing_ok) return absl::OkStatus();
+    const auto same = [&](const std::string& a, const std::string& b) {
+      return request.server().lower_case_table_names() == 0 ? a == b
+                                                            : strcasecmp(a.c_str(), b.c_str()) == 0;
+    };
+    for (const v1::TableName& name : options_.only) {
+      const bool found =
+          std::any_of(request.tables().begin(), request.tables().end(), [&](const auto& def) {
+            return same(def.name().schema(), name.schema()) &&
+                   (name.table().empty() || same(def.name().table(), name.table()));
+          });
+      if (!found) return NotFound(name);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status NotFound(const v1::TableName& name) {
+    if (name.table().empty()) {
+      return Error(absl::StatusCode::kNotFound, "SCHEMA_EMPTY", name.schema(),
+                   fmt::format("schema {} of the source has no table to copy", name.schema()),
+                   "See limit_tables and skip_tables in the configuration.");
+    }
+    auto known = session_->Query(
+        "SELECT string_agg(t_source_table, ', ' ORDER BY t_source_table)"
+        " FROM sch_chameleon.t_replica_tables WHERE i_id_source = $1 AND t_source_schema = $2",
+        {std::to_string(lease_.source_id()), name.schema()});
+    if (!known.ok()) return known.status();
+    return Error(absl::StatusCode::kNotFound, "TABLE_NOT_FOUND",
+                 fmt::format("{}.{}", name.schema(), name.table()),
+                 fmt::format("the source has no table {}.{}, or limit_tables and skip_tables "
+                             "leave it out",
+                             name.schema(), name.table()),
+                 fmt::format("The replica has of {}: {}.", name.schema(), known->Text(0, 0)));
+  }
+
+  // Tables move one by one into schemas that have others: their names must be free there.
+  absl::Status ReadTarget(const v1::PlanTablesRequest& request) {
+    if (!MovesTables()) return absl::OkStatus();
+    for (const auto& [from, to] : source_.options.schema_mappings()) {
+      if (!targets_read_.insert(to).second) continue;
+      std::vector<std::string> ours;
+      for (const v1::TableDef& def : request.tables()) {
+        if (def.name().schema() == from) {
+          ours.push_back(target::Literal(target::ShortName(def.name().table())));
+        }
+      }
+      // Relations of tables that are not exchanged, and their indexes.
+      auto names = session_->Execute(fmt::format(
+          "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+          " ON n.oid = c.relnamespace LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid"
+          " LEFT JOIN pg_catalog.pg_class t ON t.oid = i.indrelid"
+          " WHERE n.nspname = {} AND coalesce(t.relname, c.relname) <> ALL (ARRAY[{}]::text[])",
+          target::Literal(to), fmt::join(ours, ", ")));
+      if (!names.ok()) return names.status();
+      for (size_t i = 0; i < names->size(); ++i) {
+        Pool(LoadingSchema(to)).Claim(names->Text(i, 0));
+      }
+      if (!source_.keep_existing_schema) continue;
+      auto columns = session_->Execute(fmt::format(
+          "BEGIN; SET LOCAL search_path = pg_catalog;"
+          "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,"
+          " t.typtype = 'e' AND t.typnamespace = n.oid"
+          " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+          " JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid"
+          " WHERE n.nspname = {} AND c.relkind IN ('r', 'p') AND a.attnum > 0"
+          " AND NOT a.attisdropped; COMMIT",
+          target::Literal(to)));
+      if (!columns.ok()) return columns.status();
+      for (size_t i = 0; i < columns->size(); ++i) {
+        existing_[{to, columns->Text(i, 0)}][columns->Text(i, 1)] = {
+            columns->Text(i, 2), columns->Bool(i, 3), columns->Bool(i, 4)};
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // A table that stays keeps its columns' types: values are read into them.
+  absl::Status FitExisting(v1::TablePlan* plan) {
+    const auto table = existing_.find({plan->target_schema(), plan->target_table()});
+    if (table == existing_.end()) return absl::OkStatus();
+    for (v1::ColumnPlan& column : *plan->mutable_columns()) {
+      if (column.omitted()) continue;
+      const auto found = table->second.find(column.target_name());
+      if (found == table->second.end()) {
+        return Error(absl::StatusCode::kFailedPrecondition, "COLUMN_MISSING", plan->target_table(),
+                     fmt::format("keep_existing_schema: target table {}.{} has no column {}",
+                                 plan->target_schema(), plan->target_table(), column.target_name()),
+                     "Add the column, or set keep_existing_schema to No.");
+      }
+      if (found->second.own_enum && target::HasOwnEnum(*plan, column)) continue;
+      column.set_target_type(found->second.type);
+      column.set_nullable(!found->second.not_null);
+    }
+    return absl::OkStatus();
+  }
+
+  bool MovesTables() const {
+    return options_.kind == LoadOptions::kTables || source_.keep_existing_schema;
   }
 
   absl::StatusOr<uint64_t> RowsOf(const LoadingTable& table) {
@@ -315,21 +429,94 @@ class PgSnapshotLoader final : public SnapshotLoader {
                              target::Literal(note.statement));
       }
     }
-    for (const auto& [from, to] : mappings) {
+    sql += MovesTables() ? MoveStatements() : ExchangeStatements();
+    const pg::VersionsSql stored = pg::ToSql(versions);
+    // json_build_array takes at most 100 arguments: an array of json has no such limit.
+    const std::string life =
+        fmt::format("({}, {}, {}, {}, {}, to_json(ARRAY[{}]::json[])); ", lease_.source_id(),
+                    lease_.epoch(), target::Literal(pg::ToJson(position)),
+                    versions.empty() ? "'[]'" : stored.versions, stored.definitions, notes);
+    switch (options_.kind) {
+      case LoadOptions::kAll:
+        sql += "SELECT sch_chameleon.fn_start_life" + life;
+        break;
+      case LoadOptions::kTables:
+        sql += "SELECT sch_chameleon.fn_finish_sync" + life;
+        break;
+      case LoadOptions::kSchemaOnly:
+        sql += EpochGuard() +
+               fmt::format("; SELECT sch_chameleon.fn_end_life({}, false); ", lease_.source_id());
+        break;
+    }
+    return sql + "COMMIT";
+  }
+
+  // Whole schemas change places.
+  std::string ExchangeStatements() const {
+    std::string sql;
+    for (const auto& [from, to] : source_.options.schema_mappings()) {
       sql += fmt::format("DROP SCHEMA IF EXISTS {} CASCADE; ALTER SCHEMA {} RENAME TO {};",
                          Identifier(to), Identifier(LoadingSchema(to)), Identifier(to));
     }
-    const pg::VersionsSql stored = pg::ToSql(versions);
-    // json_build_array takes at most 100 arguments: an array of json has no such limit.
-    sql += fmt::format(
-        "SELECT sch_chameleon.fn_start_life({}, {}, {}, {}, {}, to_json(ARRAY[{}]::json[])); "
-        "COMMIT",
-        lease_.source_id(), lease_.epoch(), target::Literal(pg::ToJson(position)),
-        versions.empty() ? "'[]'" : stored.versions, stored.definitions, notes);
     return sql;
   }
 
+  // Single tables do; with keep_existing_schema their rows.
+  std::string MoveStatements() const {
+    std::string sql;
+    std::set<std::pair<std::string, std::string>> planned;
+    for (const auto& [from, to] : source_.options.schema_mappings()) {
+      sql += fmt::format("CREATE SCHEMA IF NOT EXISTS {};", Identifier(to));
+    }
+    for (const auto& [id, table] : tables_) {
+      planned.insert({table.def.name().schema(), table.def.name().table()});
+      sql += fmt::format("SELECT sch_chameleon.{}({}, {}, {});",
+                         source_.keep_existing_schema ? "fn_reload_table" : "fn_swap_table",
+                         target::Literal(table.loading_schema),
+                         target::Literal(table.plan.target_schema()),
+                         target::Literal(table.plan.target_table()));
+    }
+    for (const v1::TableName& name : options_.only) {
+      if (!options_.missing_ok || name.table().empty() ||
+          planned.count({name.schema(), name.table()}) != 0)
+        continue;
+      sql += fmt::format("SELECT sch_chameleon.fn_forget_table({}, {}, {});", lease_.source_id(),
+                         target::Literal(name.schema()), target::Literal(name.table()));
+    }
+    for (const auto& [from, to] : source_.options.schema_mappings()) {
+      sql += fmt::format("DROP SCHEMA {} CASCADE;", Identifier(LoadingSchema(to)));
+    }
+    return sql;
+  }
+
+  // A new table takes the place of the old one, and what depended on that goes with it.
+  void WarnOfViews() {
+    if (source_.keep_existing_schema) return;
+    std::vector<std::string> names;
+    for (const auto& [id, table] : tables_) {
+      names.push_back(fmt::format("({}, {})", target::Literal(table.plan.target_schema()),
+                                  target::Literal(table.plan.target_table())));
+    }
+    if (names.empty()) return;
+    auto views = session_->Execute(fmt::format(
+        "SELECT DISTINCT format('%I.%I', vn.nspname, v.relname)"
+        " FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid"
+        " JOIN pg_catalog.pg_class v ON v.oid = r.ev_class"
+        " JOIN pg_catalog.pg_namespace vn ON vn.oid = v.relnamespace"
+        " JOIN pg_catalog.pg_class t ON t.oid = d.refobjid AND t.oid <> v.oid"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace"
+        " WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND (n.nspname, t.relname) IN ({})"
+        " ORDER BY 1",
+        fmt::join(names, ", ")));
+    for (size_t i = 0; views.ok() && i < views->size(); ++i) {
+      spdlog::warn("view is dropped with its table src={} view={}", source_.name,
+                   views->Text(i, 0));
+    }
+  }
+
+  // Tables that stay keep their privileges.
   void Grant() {
+    if (source_.keep_existing_schema) return;
     for (const std::string& role : source_.grant_select_to) {
       auto exists = session_->Query("SELECT FROM pg_catalog.pg_roles WHERE rolname = $1", {role});
       if (exists.ok() && exists->empty()) {
@@ -352,10 +539,9 @@ class PgSnapshotLoader final : public SnapshotLoader {
   uint32_t FillFactorOf(const v1::TableName& name) const {
     uint32_t percent = 100;
     const std::string full = name.schema() + "." + name.table();
-    for (const FillFactor& f : source_.fillfactor) {
+    for (const FillFactor& f : source_.fillfactor) {  // the last one that matches, as the manual says
       for (const std::string& t : f.tables) {
-        if (t == full) return f.percent;
-        if (t == "*") percent = f.percent;
+        if (t == full || t == "*") percent = f.percent;
       }
     }
     return percent;
@@ -388,6 +574,11 @@ class PgSnapshotLoader final : public SnapshotLoader {
   }
   target::NamePool& Pool(const std::string& schema) { return names_[schema]; }
 
+  const LoadOptions options_;
+  struct ExistingColumn {
+    std::string type;
+    bool not_null = false, own_enum = false;
+  };
   const TargetConnection target_;
   const std::vector<TypeOverride> overrides_;
   const SourceConfig source_;
@@ -398,6 +589,9 @@ class PgSnapshotLoader final : public SnapshotLoader {
   std::map<uint64_t, LoadingTable> tables_;
   std::map<std::pair<std::string, std::string>, uint64_t> ids_;
   std::map<std::string, target::NamePool> names_;  // by loading schema
+  std::set<std::string> targets_read_;
+  // keep_existing_schema: columns of the target's tables, by schema and table.
+  std::map<std::pair<std::string, std::string>, std::map<std::string, ExistingColumn>> existing_;
   bool swapped_ = false;
   const std::shared_ptr<CopyPool> copies_;
   std::unique_ptr<IndexPool> indexes_;
@@ -407,10 +601,12 @@ class PgSnapshotLoader final : public SnapshotLoader {
 
 absl::StatusOr<std::unique_ptr<SnapshotLoader>> SnapshotLoader::Open(const Config& config,
                                                                      const SourceConfig& source,
-                                                                     const v1::Lease& lease) {
+                                                                     const v1::Lease& lease,
+                                                                     const LoadOptions& options) {
   auto session = Session::Connect(config.target, "chameleon snapshot " + source.name);
   if (!session.ok()) return session.status();
-  auto loader = std::make_unique<PgSnapshotLoader>(config, source, lease, std::move(*session));
+  auto loader =
+      std::make_unique<PgSnapshotLoader>(config, source, lease, options, std::move(*session));
   if (absl::Status status = loader->Prepare(); !status.ok()) return status;
   return loader;
 }

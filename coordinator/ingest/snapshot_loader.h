@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "chameleon/v1/worker.pb.h"
@@ -21,12 +23,28 @@ class CopySession {
   virtual absl::Status Finish(uint64_t rows) = 0;
 };
 
+// What is loaded, and so what its end does to the source.
+struct LoadOptions {
+  enum Kind {
+    kAll,         // init_replica: the source begins a new life
+    kTables,      // sync_tables, refresh_schema: these tables are exchanged, the position stays
+    kSchemaOnly,  // copy_schema: empty tables; the source has no position any more
+  };
+  Kind kind = kAll;
+  // kTables: what was asked for; an entry without a table is a whole schema.
+  std::vector<v1::TableName> only;
+  // A table that the source turns out not to have leaves the target; else it is NOT_FOUND, and the
+  // error lists the schema's tables.
+  bool missing_ok = false;
+};
+
 class SnapshotLoader {
  public:
   // Drops leftovers of an earlier attempt. `config` gives overrides, fillfactor and the target.
   static absl::StatusOr<std::unique_ptr<SnapshotLoader>> Open(const Config& config,
                                                               const SourceConfig& source,
-                                                              const v1::Lease& lease);
+                                                              const v1::Lease& lease,
+                                                              const LoadOptions& options = {});
   virtual ~SnapshotLoader() = default;
   // Drops what a killed snapshot left behind; for a source that is found initialising at start.
   static absl::Status Clean(const TargetConnection& target, const SourceConfig& source);
@@ -37,8 +55,8 @@ class SnapshotLoader {
                                                                 uint32_t chunk) = 0;
   // Starts building the table's keys and indexes in the background.
   virtual absl::Status FinishTable(uint64_t table_id, uint64_t rows) = 0;
-  // Waits for the indexes, then one transaction: swap the schemas, store tables, schema versions
-  // and position, set the source to initialised. Grants follow.
+  // Waits for the indexes, then one transaction: swap the schemas or tables, store tables, schema
+  // versions and position, set the source's state. Grants follow.
   virtual absl::Status FinishSnapshot(const v1::FinishSnapshotRequest& request) = 0;
   // Indexes built and to build, for progress.
   virtual std::pair<uint32_t, uint32_t> IndexProgress() const = 0;

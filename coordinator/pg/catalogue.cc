@@ -26,12 +26,6 @@ constexpr std::array<std::pair<v1::SourceState, std::string_view>, 8> kStates = 
 
 constexpr std::string_view kBusy = "('running', 'initialising', 'syncing')";
 
-std::string MappingsJson(const std::map<std::string, std::string>& mappings) {
-  v1::SourceStatus carrier;  // any message with such a map prints as {…,"schema_mappings":{…}}
-  *carrier.mutable_schema_mappings() = {mappings.begin(), mappings.end()};
-  return ToJson(carrier);
-}
-
 absl::Status NoSource(const std::string& name, const std::vector<std::string>& names) {
   return Error(absl::StatusCode::kNotFound, "SOURCE_NOT_FOUND", name,
                fmt::format("source {} is not registered", name),
@@ -41,6 +35,12 @@ absl::Status NoSource(const std::string& name, const std::vector<std::string>& n
 }
 
 }  // namespace
+
+std::string MappingsJson(const std::map<std::string, std::string>& mappings) {
+  v1::SourceStatus carrier;  // any message with such a map prints as {…,"schema_mappings":{…}}
+  *carrier.mutable_schema_mappings() = {mappings.begin(), mappings.end()};
+  return ToJson(carrier);
+}
 
 std::string_view StateText(v1::SourceState state) {
   for (const auto& [value, text] : kStates) {
@@ -243,8 +243,8 @@ absl::StatusOr<std::vector<SourceRecord>> PgCatalogue::Sources(const std::string
       "SELECT s.i_id_source, s.t_source, s.enm_source_type, s.enm_status, s.i_epoch, s.t_worker,"
       " s.t_replica_uuid, json_build_object('schema_mappings', s.jsb_schema_mappings),"
       " s.t_binlog_name, s.i_binlog_position, s.t_gtid_set, s.t_server_id, s.i_file_created,"
-      " r.t_binlog_name, r.i_binlog_position, r.t_gtid_set, r.t_server_id, r.i_file_created"
-      " FROM sch_chameleon.t_sources s LEFT JOIN sch_chameleon.t_last_replayed r USING"
+      " r.t_binlog_name, r.i_binlog_position, r.t_gtid_set, r.t_server_id, r.i_file_created,"
+      " s.b_paused FROM sch_chameleon.t_sources s LEFT JOIN sch_chameleon.t_last_replayed r USING"
       " (i_id_source) " +
           where + " ORDER BY s.t_source",
       params);
@@ -264,6 +264,7 @@ absl::StatusOr<std::vector<SourceRecord>> PgCatalogue::Sources(const std::string
     source.schema_mappings = {mappings.schema_mappings().begin(), mappings.schema_mappings().end()};
     source.received = PositionAt(*rows, i, 8);
     source.replayed = PositionAt(*rows, i, 13);
+    source.paused = rows->Bool(i, 18);
   }
   return sources;
 }

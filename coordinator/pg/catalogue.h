@@ -25,6 +25,7 @@ struct SourceRecord {
   uint64_t id = 0;
   std::string name, type;
   v1::SourceState state = v1::READY;
+  bool paused = false;  // it was running, and goes on when the operation that paused it has ended
   std::map<std::string, std::string> schema_mappings;
   uint64_t epoch = 0;
   std::string worker;     // lease holder, "host:pid"
@@ -76,6 +77,22 @@ class Catalogue {
   virtual absl::StatusOr<uint64_t> NewEpoch(uint64_t source_id, const std::string& worker) = 0;
 
   virtual absl::StatusOr<ReplicationStart> LoadReplication(uint64_t source_id) = 0;
+
+  // Whether an operation has paused a running source: survives the coordinator.
+  virtual absl::Status SetPaused(uint64_t source_id, bool paused) = 0;
+  // The tables leave the replica, with the reason.
+  virtual absl::Status DisableTables(uint64_t source_id, const std::vector<v1::TableName>& tables,
+                                     const std::string& reason) = 0;
+  // `interval`: PostgreSQL's. True also when it was never run.
+  virtual absl::StatusOr<bool> MaintenanceDue(uint64_t source_id, const std::string& interval) = 0;
+  // Renames the target schemas and what names them in the catalogue, in one transaction. A line
+  // for each change. FAILED_PRECONDITION: rows to replay, or one line per conflict.
+  virtual absl::StatusOr<std::vector<std::string>> UpdateSchemaMappings(
+      uint64_t source_id, const std::map<std::string, std::string>& schema_mappings) = 0;
+  // Back to `ready`, without position; detach_replica keeps the tables' rows in the catalogue.
+  virtual absl::Status EndLife(uint64_t source_id, bool keep_tables) = 0;
+  // Brings the catalogue to this program's version; the answer says what was done.
+  virtual absl::StatusOr<std::string> UpgradeReplicaSchema() = 0;
 
   // Is the target usable for this source? Schemas present (when `initialised`) or creatable,
   // privileges sufficient. FAILED_PRECONDITION, one line per failed condition.

@@ -12,6 +12,8 @@
 
 namespace chameleon::coordinator::pg {
 
+// {…,"schema_mappings":{…}}
+std::string MappingsJson(const std::map<std::string, std::string>& mappings);
 std::string_view StateText(v1::SourceState state);
 v1::SourceState StateOf(std::string_view text);
 
@@ -39,6 +41,14 @@ class PgCatalogue final : public Catalogue {
                           const std::string& error) override;
   absl::StatusOr<uint64_t> NewEpoch(uint64_t source_id, const std::string& worker) override;
   absl::StatusOr<ReplicationStart> LoadReplication(uint64_t source_id) override;
+  absl::Status SetPaused(uint64_t source_id, bool paused) override;
+  absl::Status DisableTables(uint64_t source_id, const std::vector<v1::TableName>& tables,
+                             const std::string& reason) override;
+  absl::StatusOr<bool> MaintenanceDue(uint64_t source_id, const std::string& interval) override;
+  absl::StatusOr<std::vector<std::string>> UpdateSchemaMappings(
+      uint64_t source_id, const std::map<std::string, std::string>& schema_mappings) override;
+  absl::Status EndLife(uint64_t source_id, bool keep_tables) override;
+  absl::StatusOr<std::string> UpgradeReplicaSchema() override;
   absl::Status CheckTarget(const SourceConfig& source, bool initialised) override;
   absl::Status LogError(uint64_t source_id, uint64_t batch_id, const std::string& schema,
                         const std::string& table, const std::string& sql,

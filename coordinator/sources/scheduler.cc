@@ -115,7 +115,7 @@ absl::Status Scheduler::Recover() {
   for (const pg::SourceRecord& record : *records) {
     if (config->sources.count(record.name) == 0) continue;
     if (record.state != v1::RUNNING && record.state != v1::INITIALISING &&
-        record.state != v1::SYNCING) {
+        record.state != v1::SYNCING && !record.paused) {
       continue;
     }
     auto actor = Actor(record.name);
@@ -267,6 +267,62 @@ absl::StatusOr<v1::Operation> Scheduler::InitReplica(const std::string& source) 
   auto actor = LeadAndActor(source);
   if (!actor.ok()) return actor.status();
   return (*actor)->InitReplica();
+}
+
+absl::StatusOr<v1::CommandResponse> Scheduler::UpgradeReplicaSchema() {
+  if (auto status = Lead(); !status.ok() && !absl::IsFailedPrecondition(status)) return status;
+  auto done = catalogue().UpgradeReplicaSchema();
+  if (!done.ok()) return done.status();
+  v1::CommandResponse response;
+  response.set_message(*done);
+  return response;
+}
+
+absl::StatusOr<v1::CommandResponse> Scheduler::UpdateSchemaMappings(const std::string& source) {
+  auto actor = LeadAndActor(source);
+  if (!actor.ok()) return actor.status();
+  return (*actor)->UpdateSchemaMappings();
+}
+
+absl::StatusOr<v1::Operation> Scheduler::CopySchema(const std::string& source) {
+  auto actor = LeadAndActor(source);
+  if (!actor.ok()) return actor.status();
+  return (*actor)->CopySchema();
+}
+
+absl::StatusOr<v1::Operation> Scheduler::RefreshSchema(const std::string& source,
+                                                       const std::string& schema) {
+  auto actor = LeadAndActor(source);
+  if (!actor.ok()) return actor.status();
+  return (*actor)->RefreshSchema(schema);
+}
+
+absl::StatusOr<v1::Operation> Scheduler::SyncTables(const std::string& source,
+                                                    const std::vector<std::string>& tables) {
+  auto actor = LeadAndActor(source);
+  if (!actor.ok()) return actor.status();
+  return (*actor)->SyncTables(tables);
+}
+
+absl::StatusOr<v1::Operation> Scheduler::RunMaintenance(const std::string& source, bool full) {
+  auto actor = LeadAndActor(source);
+  if (!actor.ok()) return actor.status();
+  return (*actor)->RunMaintenance(full);
+}
+
+absl::StatusOr<v1::Operation> Scheduler::DetachReplica(const std::string& source) {
+  auto actor = LeadAndActor(source);
+  if (!actor.ok()) return actor.status();
+  return (*actor)->DetachReplica();
+}
+
+void Scheduler::Maintain() {
+  std::map<std::string, std::shared_ptr<SourceActor>> actors;
+  {
+    std::lock_guard lock(mutex_);
+    actors = actors_;
+  }
+  for (const auto& [_, actor] : actors) actor->MaintainIfDue();
 }
 
 absl::StatusOr<v1::ShowStatusResponse> Scheduler::ShowStatus(const std::string& source) {

@@ -68,7 +68,17 @@ class Scheduler {
   absl::StatusOr<v1::CommandResponse> StopReplica(const std::string& source);
   absl::StatusOr<v1::CommandResponse> StopAllReplicas();
   absl::StatusOr<v1::CommandResponse> EnableReplica(const std::string& source);
+  absl::StatusOr<v1::CommandResponse> UpgradeReplicaSchema();
+  absl::StatusOr<v1::CommandResponse> UpdateSchemaMappings(const std::string& source);
   absl::StatusOr<v1::Operation> InitReplica(const std::string& source);
+  absl::StatusOr<v1::Operation> CopySchema(const std::string& source);
+  absl::StatusOr<v1::Operation> RefreshSchema(const std::string& source, const std::string& schema);
+  absl::StatusOr<v1::Operation> SyncTables(const std::string& source,
+                                           const std::vector<std::string>& tables);
+  absl::StatusOr<v1::Operation> RunMaintenance(const std::string& source, bool full);
+  absl::StatusOr<v1::Operation> DetachReplica(const std::string& source);
+  // auto_maintenance of the sources that run. Every few seconds.
+  void Maintain();
 
   absl::StatusOr<v1::ShowStatusResponse> ShowStatus(const std::string& source);
   absl::StatusOr<v1::ShowErrorsResponse> ShowErrors(uint64_t log_id);

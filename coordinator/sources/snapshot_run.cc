@@ -1,77 +1,239 @@
-// SourceActor's way to copy a source: one operation, one worker, one loader.
+// SourceActor's way to copy: one worker and one loader for init_replica, copy_schema,
+// refresh_schema and sync_tables, each an operation.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "coordinator/sources/source_actor.h"
 #include "proto/wire/error.h"
 
 namespace chameleon::coordinator::sources {
+namespace {
 
-absl::StatusOr<v1::Operation> SourceActor::InitReplica() {
-  std::lock_guard command(command_mutex_);
-  auto record = catalogue_->GetSource(name_);
-  if (!record.ok()) return record.status();
-  auto transition = Next(Command::kInitReplica, record->state, name_);
-  if (!transition.ok()) return transition.status();
-  const auto config = this->config();
-  if (Settings(*config).type != "mysql") {
-    return Error(absl::StatusCode::kUnimplemented, "SOURCE_TYPE", name_,
-                 fmt::format("sources of type {} cannot be copied yet", Settings(*config).type),
-                 "Only sources of type mysql are implemented.");
-  }
-  if (auto status = catalogue_->CheckTarget(Settings(*config), false); !status.ok()) return status;
-  auto operation = services_.operations->Begin("init_replica", config->name, name_, [this] {
-    std::lock_guard lock(mutex_);
-    cancel_ = true;
-    changed_.notify_all();
-  });
-  if (!operation.ok()) return operation.status();
-  if (auto status = catalogue_->SetState(id_, record->state, transition->during, "");
-      !status.ok()) {
-    services_.operations->Finish(*operation, status, "");
-    return status;
-  }
-  Launch([this, id = *operation, before = record->state] { Copy(id, before); });
-  return services_.operations->Get(*operation);
+constexpr double kDrainStepS = 0.5;
+
+absl::Status Invalid(std::string_view reason, std::string_view object, std::string text,
+                     std::string hint) {
+  return Error(absl::StatusCode::kInvalidArgument, reason, object, text, hint);
 }
 
-void SourceActor::Copy(const std::string& operation, v1::SourceState before) {
-  spdlog::info("init_replica begins {}", Tag());
-  std::string result;
-  absl::Status status = RunCopy(operation, &result);
-  Publish(nullptr);
-  bool cancelled = false;
-  {
-    std::lock_guard lock(mutex_);
-    cancelled = cancel_ && !status.ok();
-    if (!cancelled && stop_ && !status.ok()) {
-      status = absl::UnavailableError("the coordinator was stopped during init_replica");
+std::string Keys(const std::map<std::string, std::string>& mappings) {
+  std::vector<std::string> keys;
+  for (const auto& [key, _] : mappings) keys.push_back(key);
+  return fmt::format("{}", fmt::join(keys, ", "));
+}
+
+absl::Status UnknownSchema(const std::string& schema, const pg::SourceRecord& record) {
+  return Error(absl::StatusCode::kNotFound, "SCHEMA_NOT_FOUND", schema,
+               fmt::format("source \"{}\" replicates no schema \"{}\"", record.name, schema),
+               fmt::format("Its schemas are: {}.", Keys(record.schema_mappings)));
+}
+
+std::string Trimmed(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return std::string(text);
+}
+
+absl::StatusOr<std::vector<v1::TableName>> ParseTables(const std::vector<std::string>& texts,
+                                                       const pg::SourceRecord& record) {
+  std::vector<v1::TableName> names;
+  for (const std::string& given : texts) {
+    const std::string text = Trimmed(given);
+    const size_t dot = text.find('.');
+    if (dot == std::string::npos || dot == 0 || dot + 1 == text.size()) {
+      return Invalid("TABLE_NAME", text, fmt::format("\"{}\" is not a table name", text),
+                     "Write schema.table with the source's schema, several separated by commas, "
+                     "or the word disabled.");
+    }
+    v1::TableName& name = names.emplace_back();
+    name.set_schema(text.substr(0, dot));
+    name.set_table(text.substr(dot + 1));
+    if (record.schema_mappings.count(name.schema()) == 0) {
+      return UnknownSchema(name.schema(), record);
     }
   }
-  if (cancelled) {
-    // The old target and position are untouched: the source is what it was.
-    status = absl::CancelledError("init_replica was cancelled; the target is as it was before");
-    spdlog::warn("init_replica was cancelled {}", Tag());
-    StoreState(before, "");
-  } else if (!status.ok()) {
-    spdlog::error("init_replica failed: {} {}", Text(status), Tag());
-    catalogue_->LogError(id_, 0, "", "", "", Text(status)).IgnoreError();
-    StoreState(v1::ERROR, Text(status));
-  } else {
-    spdlog::info("{} {}", result, Tag());
+  if (names.empty()) {
+    return Invalid("TABLES_REQUIRED", record.name, "no table was named",
+                   "Add --tables schema.table[,schema.table …] or --tables disabled.");
   }
-  services_.operations->Finish(operation, status, result);
+  return names;
 }
 
-absl::Status SourceActor::RunCopy(const std::string& operation, std::string* result) {
+}  // namespace
+
+absl::Status SourceActor::CheckCanCopy(const Config& config) const {
+  const std::string& type = Settings(config).type;
+  if (type == "mysql") return absl::OkStatus();
+  return Error(absl::StatusCode::kUnimplemented, "SOURCE_TYPE", name_,
+               fmt::format("sources of type {} cannot be copied yet", type),
+               "Only sources of type mysql are implemented.");
+}
+
+absl::StatusOr<v1::Operation> SourceActor::InitReplica() {
+  return CopyAll(Command::kInitReplica, {"init_replica", ingest::LoadOptions::kAll, {}, false});
+}
+
+absl::StatusOr<v1::Operation> SourceActor::CopySchema() {
+  return CopyAll(Command::kCopySchema,
+                 {"copy_schema", ingest::LoadOptions::kSchemaOnly, {}, false});
+}
+
+absl::StatusOr<v1::Operation> SourceActor::CopyAll(Command command, CopyRequest request) {
+  std::lock_guard lock(command_mutex_);
+  auto record = catalogue_->GetSource(name_);
+  if (!record.ok()) return record.status();
+  auto transition = Next(command, record->state, name_);
+  if (!transition.ok()) return transition.status();
+  const auto config = this->config();
+  if (auto status = CheckCanCopy(*config); !status.ok()) return status;
+  if (auto status = CheckNotDetached(*record); !status.ok()) return status;
+  if (auto status = catalogue_->CheckTarget(Settings(*config), false); !status.ok()) return status;
+  Task task;
+  task.command = request.command;
+  task.during = transition->during;
+  task.failed_is_error = command == Command::kInitReplica;
+  task.run = [this, request](const std::string& operation, std::string* result) {
+    return RunCopy(operation, request, result);
+  };
+  return Operate(*record, std::move(task));
+}
+
+// A source without a position whose tables are still known was detached: they live on their own.
+absl::Status SourceActor::CheckNotDetached(const pg::SourceRecord& record) {
+  if (record.state != v1::READY) return absl::OkStatus();
+  auto status = catalogue_->Status(name_, true);
+  if (!status.ok()) return status.status();
+  if (status->tables().empty()) return absl::OkStatus();
+  return Error(
+      absl::StatusCode::kFailedPrecondition, "SOURCE_DETACHED", name_,
+      fmt::format("source \"{}\" was detached: its tables in the target live on their own", name_),
+      fmt::format("To replace them with a new copy run chamctl drop_source --source {0} "
+                  "and chamctl add_source --source {0} first.",
+                  name_));
+}
+
+absl::StatusOr<v1::Operation> SourceActor::SyncTables(const std::vector<std::string>& tables) {
+  std::lock_guard lock(command_mutex_);
+  auto record = catalogue_->GetSource(name_);
+  if (!record.ok()) return record.status();
+  CopyRequest request{"sync_tables", ingest::LoadOptions::kTables, {}, false};
+  if (tables.size() == 1 && Trimmed(tables[0]) == "disabled") {
+    auto status = catalogue_->Status(name_, true);
+    if (!status.ok()) return status.status();
+    for (const v1::TableStatus& table : status->tables()) {
+      if (table.state() == "disabled") request.only.push_back(table.source());
+    }
+    request.missing_ok = true;
+  } else {
+    auto names = ParseTables(tables, *record);
+    if (!names.ok()) return names.status();
+    request.only = *std::move(names);
+  }
+  return Sync(Command::kSyncTables, *record, std::move(request));
+}
+
+absl::StatusOr<v1::Operation> SourceActor::RefreshSchema(const std::string& given) {
+  std::lock_guard lock(command_mutex_);
+  auto record = catalogue_->GetSource(name_);
+  if (!record.ok()) return record.status();
+  std::string schema = given;
+  if (schema.empty()) {
+    if (record->schema_mappings.size() != 1) {
+      return Invalid("SCHEMA_REQUIRED", name_,
+                     fmt::format("source \"{}\" has {} schemas: say which", name_,
+                                 record->schema_mappings.size()),
+                     fmt::format("Add --schema with one of: {}.", Keys(record->schema_mappings)));
+    }
+    schema = record->schema_mappings.begin()->first;
+  }
+  if (record->schema_mappings.count(schema) == 0) return UnknownSchema(schema, *record);
+  CopyRequest request{"refresh_schema", ingest::LoadOptions::kTables, {}, false};
+  request.only.emplace_back().set_schema(schema);
+  return Sync(Command::kRefreshSchema, *record, std::move(request));
+}
+
+absl::StatusOr<v1::Operation> SourceActor::Sync(Command command, const pg::SourceRecord& record,
+                                                CopyRequest request) {
+  auto transition = Next(command, record.state, name_);
+  if (!transition.ok()) return transition.status();
+  const auto config = this->config();
+  if (auto status = CheckCanCopy(*config); !status.ok()) return status;
+  if (auto status = catalogue_->CheckTarget(Settings(*config), false); !status.ok()) return status;
+  if (request.only.empty()) {
+    auto operation = services_.operations->Begin(request.command, config->name, name_, [] {});
+    if (!operation.ok()) return operation.status();
+    services_.operations->Finish(*operation, absl::OkStatus(),
+                                 fmt::format("source \"{}\" has no disabled table", name_));
+    return services_.operations->Get(*operation);
+  }
+  Task task;
+  task.command = request.command;
+  task.during = transition->during;
+  task.run = [this, request = std::move(request)](const std::string& operation,
+                                                  std::string* result) {
+    // Lines of these tables that wait for replay would come after the copy that holds them.
+    if (auto status = Drain(operation, request.only); !status.ok()) return status;
+    return RunCopy(operation, request, result);
+  };
+  return Operate(record, std::move(task));
+}
+
+absl::Status SourceActor::Drain(const std::string& operation,
+                                const std::vector<v1::TableName>& failing_allowed) {
+  v1::Progress progress;
+  progress.set_phase("replay");
+  services_.operations->SetProgress(operation, progress);
+  SetActivity("replaying what was received");
+  const auto config = this->config();
+  absl::Status drained = DrainOnce(*config);
+  if (!absl::IsFailedPrecondition(drained) || failing_allowed.empty()) return drained;
+  // With on_error_replay: exit the table that is to be repaired may be the one that is in the way.
+  spdlog::warn("replaying without the tables that are copied again: {} {}", Text(drained), Tag());
+  auto disabled = catalogue_->DisableTables(
+      id_, failing_allowed, "its log could not be replayed; it is being copied again");
+  if (!disabled.ok()) return disabled;
+  return DrainOnce(*config);
+}
+
+absl::Status SourceActor::DrainOnce(const Config& config) {
+  StartReplayer(config);
+  absl::Status status;
+  for (;;) {
+    std::shared_ptr<replay::Replayer> replayer;
+    {
+      std::lock_guard lock(mutex_);
+      replayer = replayer_;
+      if (stop_ || cancel_) status = absl::CancelledError("stopped");
+    }
+    if (!status.ok()) break;
+    status = replayer->Drain(kDrainStepS);
+    if (status.code() != absl::StatusCode::kDeadlineExceeded) break;
+    status = absl::OkStatus();
+  }
+  StopReplayer(false);
+  std::lock_guard lock(mutex_);
+  if (!replay_failure_.ok()) status = std::exchange(replay_failure_, absl::OkStatus());
+  return status;
+}
+
+absl::Status SourceActor::RunCopy(const std::string& operation, const CopyRequest& request,
+                                  std::string* result) {
   const auto config = this->config();
   const auto begin = std::chrono::steady_clock::now();
   auto opened = OpenSession(*config);
   if (!opened.ok()) return opened.status();
   Session* session = opened->get();
-  auto loader = ingest::SnapshotLoader::Open(*config, Settings(*config), session->lease);
+  SourceConfig settings = Settings(*config);
+  ApplyMappings(session->record, &settings.options);
+  ingest::LoadOptions load;
+  load.kind = request.kind;
+  load.only = request.only;
+  load.missing_ok = request.missing_ok;
+  auto loader = ingest::SnapshotLoader::Open(*config, settings, session->lease, load);
   if (!loader.ok()) return loader.status();
   Publish(session);
   {
@@ -81,17 +243,38 @@ absl::Status SourceActor::RunCopy(const std::string& operation, std::string* res
   }
   v1::WorkerOrder order;
   *order.mutable_assignment() = AssignmentFor(*config, *session);
-  order.mutable_assignment()->mutable_snapshot();
+  v1::SnapshotTask* task = order.mutable_assignment()->mutable_snapshot();
+  task->set_schema_only(request.kind == ingest::LoadOptions::kSchemaOnly);
+  for (const v1::TableName& name : request.only) *task->add_only() = name;
   if (!session->run->Send(order)) return absl::UnavailableError("the worker is gone");
 
+  v1::Progress progress;
+  if (auto status = AwaitCopy(session, operation, &progress); !status.ok()) return status;
+  // The swap has stored state and position; a worker that says "done" without it has a bug.
+  auto record = catalogue_->GetSource(name_);
+  if (!record.ok()) return record.status();
+  const v1::SourceState wanted = request.kind == ingest::LoadOptions::kAll      ? v1::INITIALISED
+                                 : request.kind == ingest::LoadOptions::kTables ? v1::SYNCED
+                                                                                : v1::READY;
+  if (record->state != wanted) {
+    return absl::InternalError("the worker ended the copy without finishing it");
+  }
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  static constexpr const char* kDone[] = {"initialised", "synchronised", "created without rows"};
+  *result = fmt::format("source \"{}\" {}: {} tables, {} rows in {:.1f} s", name_,
+                        kDone[request.kind], progress.tables_total(), progress.rows(), seconds);
+  return absl::OkStatus();
+}
+
+absl::Status SourceActor::AwaitCopy(Session* session, const std::string& operation,
+                                    v1::Progress* progress) {
   uint64_t seen = 0;
   std::pair<uint32_t, uint32_t> indexes_seen{0, 0};
-  v1::Progress progress;
   const auto report = [&] {
     uint64_t version = 0;
     v1::Progress now = session->run->progress(&version);
     std::pair<uint32_t, uint32_t> indexes;
-    std::string activity;
     {
       std::lock_guard lock(mutex_);
       if (loader_) indexes = loader_->IndexProgress();
@@ -106,8 +289,8 @@ absl::Status SourceActor::RunCopy(const std::string& operation, std::string* res
     if (indexes.second != 0 && now.message().empty()) {
       now.set_message(fmt::format("indexes {} of {}", indexes.first, indexes.second));
     }
-    progress = std::move(now);
-    services_.operations->SetProgress(operation, progress);
+    *progress = std::move(now);
+    services_.operations->SetProgress(operation, *progress);
   };
   const WorkerRun::End end = AwaitEnd(
       session,
@@ -117,19 +300,7 @@ absl::Status SourceActor::RunCopy(const std::string& operation, std::string* res
       },
       report);
   report();
-  if (!end.status.ok()) return end.status;
-
-  // The swap has stored state and position; a worker that says "done" without it has a bug.
-  auto record = catalogue_->GetSource(name_);
-  if (!record.ok()) return record.status();
-  if (record->state != v1::INITIALISED) {
-    return absl::InternalError("the worker ended the copy without finishing it");
-  }
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  *result = fmt::format("source \"{}\" initialised: {} tables, {} rows in {:.1f} s", name_,
-                        progress.tables_total(), progress.rows(), seconds);
-  return absl::OkStatus();
+  return end.status;
 }
 
 }  // namespace chameleon::coordinator::sources

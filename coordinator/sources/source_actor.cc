@@ -187,6 +187,26 @@ absl::Status SourceActor::Recover() {
   if (busy()) return absl::OkStatus();
   auto record = catalogue_->GetSource(name_);
   if (!record.ok()) return record.status();
+  if (record->paused && record->state == v1::SYNCING) {
+    // The tables are exchanged in one transaction or not at all: the stream can go on.
+    const auto config = this->config();
+    if (auto status = ingest::SnapshotLoader::Clean(config->target, Settings(*config));
+        absl::IsUnavailable(status)) {
+      return status;
+    }
+    if (auto status = catalogue_->ForceState(
+            id_, v1::RUNNING, "the coordinator ended during a synchronisation; run it again");
+        !status.ok()) {
+      return status;
+    }
+    record->state = v1::RUNNING;
+  } else if (record->paused && record->state == v1::SYNCED) {
+    if (auto status = catalogue_->ForceState(id_, v1::RUNNING, ""); !status.ok()) return status;
+    record->state = v1::RUNNING;
+  }
+  if (record->paused) {
+    if (auto status = catalogue_->SetPaused(id_, false); !status.ok()) return status;
+  }
   if (record->state == v1::RUNNING) {
     spdlog::info("resuming the replica {}", Tag());
     Launch([this] { Replicate(true); });
@@ -297,18 +317,21 @@ absl::StatusOr<std::unique_ptr<SourceActor::Session>> SourceActor::OpenSession(
   return session;
 }
 
+void SourceActor::ApplyMappings(const pg::SourceRecord& record, v1::SourceOptions* options) {
+  if (record.schema_mappings.empty()) return;
+  options->clear_schema_mappings();
+  for (const auto& [from, to] : record.schema_mappings) {
+    (*options->mutable_schema_mappings())[from] = to;
+  }
+}
+
 v1::Assignment SourceActor::AssignmentFor(const Config& config, const Session& session) const {
   const SourceConfig& settings = Settings(config);
   v1::Assignment assignment;
   *assignment.mutable_lease() = session.lease;
   *assignment.mutable_connection() = settings.connection;
   *assignment.mutable_options() = settings.options;
-  // What was registered counts: update_schema_mappings changes it.
-  if (!session.record.schema_mappings.empty()) {
-    auto* mappings = assignment.mutable_options()->mutable_schema_mappings();
-    mappings->clear();
-    for (const auto& [from, to] : session.record.schema_mappings) (*mappings)[from] = to;
-  }
+  ApplyMappings(session.record, assignment.mutable_options());
   assignment.mutable_options()->set_replica_uuid(session.record.replica_uuid);
   assignment.set_log_level(config.log_level);
   return assignment;

@@ -1,5 +1,5 @@
-// One source at work: at most one thread, which follows it (replication.cc) or copies it
-// (snapshot_run.cc), with a worker process under a lease.
+// One source at work: at most one thread, which follows it (replication.cc), copies it
+// (snapshot_run.cc) or does another long command (operation_run.cc).
 //
 // Commands are serialised; they move the state in the catalogue by the table in state.h. The data
 // plane (loader, writers) reaches the source through its lease. Thread-safe. Destruction stops
@@ -53,7 +53,16 @@ class SourceActor {
   absl::StatusOr<v1::CommandResponse> StartReplica();
   absl::StatusOr<v1::CommandResponse> StopReplica();
   absl::StatusOr<v1::CommandResponse> EnableReplica();
+  absl::StatusOr<v1::CommandResponse> UpdateSchemaMappings();
   absl::StatusOr<v1::Operation> InitReplica();
+  absl::StatusOr<v1::Operation> CopySchema();
+  // "schema.table" each, or the single word "disabled".
+  absl::StatusOr<v1::Operation> SyncTables(const std::vector<std::string>& tables);
+  absl::StatusOr<v1::Operation> RefreshSchema(const std::string& schema);
+  absl::StatusOr<v1::Operation> RunMaintenance(bool full);
+  absl::StatusOr<v1::Operation> DetachReplica();
+  // auto_maintenance; called every few seconds.
+  void MaintainIfDue();
   // After a crash or a change of leadership: a source that is `running` goes on, one that is
   // `initialising` or `syncing` without an operation of ours becomes `error`.
   absl::Status Recover();
@@ -90,6 +99,8 @@ class SourceActor {
 
   // Process started, hello received, epoch taken.
   absl::StatusOr<std::unique_ptr<Session>> OpenSession(const Config& config);
+  // What was registered counts: update_schema_mappings changes it.
+  static void ApplyMappings(const pg::SourceRecord& record, v1::SourceOptions* options);
   v1::Assignment AssignmentFor(const Config& config, const Session& session) const;
   void Publish(Session* session);  // null: no lease any more
   // Waits for the end of the task; sends Stop when `interrupted()`, and gives up on a worker that
@@ -105,9 +116,43 @@ class SourceActor {
   void StartReplayer(const Config& config);
   void StopReplayer(bool drain);
 
+  // operation_run.cc. A long command: `run` works on the actor's thread.
+  struct Task {
+    const char* command = "";
+    v1::SourceState during = v1::SOURCE_STATE_UNSPECIFIED;
+    bool failed_is_error = false;  // else a failure leaves the state as it was
+    bool ends_replica = false;     // a source that was running does not go on
+    std::function<absl::Status(const std::string& operation, std::string* result)> run;
+  };
+  // The caller holds command_mutex_.
+  absl::StatusOr<v1::Operation> Operate(const pg::SourceRecord& record, Task task);
+  absl::Status Pause();
+  void Unpause();
+  void Resume();
+  void RunOperation(const std::string& operation, const Task& task, v1::SourceState before);
+  // Shows a step as the operation's progress; false: stop.
+  std::function<bool(const std::string&)> StepReporter(const std::string& operation);
+
   // snapshot_run.cc
-  void Copy(const std::string& operation, v1::SourceState before);
-  absl::Status RunCopy(const std::string& operation, std::string* result);
+  struct CopyRequest {
+    const char* command;
+    ingest::LoadOptions::Kind kind;
+    std::vector<v1::TableName> only;
+    bool missing_ok;
+  };
+  absl::Status CheckCanCopy(const Config& config) const;
+  absl::Status CheckNotDetached(const pg::SourceRecord& record);
+  absl::StatusOr<v1::Operation> CopyAll(Command command, CopyRequest request);
+  absl::StatusOr<v1::Operation> Sync(Command command, const pg::SourceRecord& record,
+                                     CopyRequest request);
+  // Replays everything that was received. When that fails, `failing_allowed` leave the replica and
+  // it is tried once more.
+  absl::Status Drain(const std::string& operation,
+                     const std::vector<v1::TableName>& failing_allowed);
+  absl::Status DrainOnce(const Config& config);
+  absl::Status RunCopy(const std::string& operation, const CopyRequest& request,
+                       std::string* result);
+  absl::Status AwaitCopy(Session* session, const std::string& operation, v1::Progress* progress);
 
   // Stores the state until it is stored or the actor must stop.
   void StoreState(v1::SourceState state, const std::string& error);

@@ -33,7 +33,7 @@ constexpr Line kTable[] = {
     // clang-format off
     //                                              during            after              ready       initialising initialised syncing synced running      stopped      error
     {Command::kInitReplica,   "init_replica",       v1::INITIALISING, v1::INITIALISED, {kOk,         kBusy,       kOk,        kBusy,  kOk,   kStopFirst,  kOk,         kOk}},
-    {Command::kCopySchema,    "copy_schema",        kSame,            kSame,           {kOk,         kBusy,       kOk,        kBusy,  kOk,   kStopFirst,  kOk,         kOk}},
+    {Command::kCopySchema,    "copy_schema",        kSame,            v1::READY,         {kOk,         kBusy,       kOk,        kBusy,  kOk,   kStopFirst,  kOk,         kOk}},
     {Command::kRefreshSchema, "refresh_schema",     v1::SYNCING,      v1::SYNCED,      {kInitFirst,  kBusy,       kOk,        kBusy,  kOk,   kOk,         kOk,         kEnable}},
     {Command::kSyncTables,    "sync_tables",        v1::SYNCING,      v1::SYNCED,      {kInitFirst,  kBusy,       kOk,        kBusy,  kOk,   kOk,         kOk,         kEnable}},
     {Command::kStartReplica,  "start_replica",      v1::RUNNING,      v1::RUNNING,     {kInitFirst,  kBusy,       kOk,        kBusy,  kOk,   kStopFirst,  kOk,         kEnable}},
@@ -41,6 +41,7 @@ constexpr Line kTable[] = {
     {Command::kEnableReplica, "enable_replica",     v1::STOPPED,      v1::STOPPED,     {kInitFirst,  kBusy,       kOk,        kBusy,  kOk,   kStopFirst,  kOk,         kOk}},
     {Command::kUpdateSchemaMappings, "update_schema_mappings", kSame, kSame,           {kOk,         kBusy,       kOk,        kBusy,  kOk,   kStopFirst,  kOk,         kOk}},
     {Command::kDetachReplica, "detach_replica",     kSame,            v1::READY,       {kInitFirst,  kBusy,       kOk,        kBusy,  kOk,   kOk,         kOk,         kOk}},
+    {Command::kRunMaintenance, "run_maintenance",   kSame,            kSame,           {kOk,         kBusy,       kOk,        kBusy,  kOk,   kOk,         kOk,         kOk}},
     {Command::kDropSource,    "drop_source",        kSame,            kSame,           {kOk,         kBusy,       kOk,        kBusy,  kOk,   kStopFirst,  kOk,         kOk}},
     // clang-format on
 };

@@ -19,6 +19,7 @@ enum class Command {
   kEnableReplica,
   kUpdateSchemaMappings,
   kDetachReplica,
+  kRunMaintenance,
   kDropSource,
 };
 

@@ -118,6 +118,18 @@ void Replica::WriteConfiguration() {
   WriteFile(home() / "configuration" / "test.yml", text);
 }
 
+void Replica::SetMappings(const std::string& source,
+                          std::map<std::string, std::string> mappings) {
+  const_cast<ReplicaSource&>(Find(source)).schema_mappings = std::move(mappings);
+  WriteConfiguration();
+}
+
+void Replica::SetSetting(const std::string& source, const std::string& key,
+                         const std::string& value) {
+  const_cast<ReplicaSource&>(Find(source)).settings[key] = value;
+  WriteConfiguration();
+}
+
 RunResult Replica::Ctl(std::vector<std::string> arguments, Millis timeout) {
   Spawn spawn{.argv = {ProgramPath("chamctl")},
               .env = {"CHAMELEON_HOME=" + home().string(), "CHAMELEON_ALLOW_ROOT=1"}};

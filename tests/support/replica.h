@@ -31,6 +31,9 @@ class Replica {
 
   // ---- configuration ----
   void AddSource(ReplicaSource source);
+  // Writes the configuration with other mappings; WaitCaughtUp and Differences follow them.
+  void SetMappings(const std::string& source, std::map<std::string, std::string> mappings);
+  void SetSetting(const std::string& source, const std::string& key, const std::string& value);
   // Writes configuration/test.yml; called by Setup.
   void WriteConfiguration();
 

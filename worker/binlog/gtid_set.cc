@@ -258,6 +258,11 @@ void MariadbGtidPosition::Set(uint32_t domain, uint32_t server_id, uint64_t sequ
   last_[domain] = {server_id, sequence};
 }
 
+bool MariadbGtidPosition::Contains(const MariadbGtid& gtid) const {
+  const auto last = last_.find(gtid.domain);
+  return last != last_.end() && gtid.sequence <= last->second.second;
+}
+
 std::string MariadbGtidPosition::ToString() const {
   std::string out;
   for (const auto& [domain, gtid] : last_) {

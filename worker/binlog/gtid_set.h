@@ -44,6 +44,7 @@ class MariadbGtidPosition {
  public:
   static absl::StatusOr<MariadbGtidPosition> Parse(std::string_view text);
   void Set(uint32_t domain, uint32_t server_id, uint64_t sequence);
+  bool Contains(const MariadbGtid& gtid) const;  // at or before the domain's last one
   bool empty() const { return last_.empty(); }
   std::string ToString() const;
 

@@ -19,6 +19,7 @@ namespace {
 
 constexpr uint32_t kLanesMin = 2, kLanesMax = 4;
 constexpr int kCopyAgainAttemptsMax = 3;
+constexpr int kTablesLockedByNameMax = 100;
 
 class Snapshot {
  public:
@@ -66,6 +67,13 @@ class Snapshot {
     return request;
   }
 
+  // Then locking them alone is enough, and nobody else waits.
+  bool NamesFewTables() const {
+    const auto& only = assignment_.snapshot().only();
+    return !only.empty() && only.size() <= kTablesLockedByNameMax &&
+           std::none_of(only.begin(), only.end(), [](const auto& n) { return n.table().empty(); });
+  }
+
   CopyOptions Options() const {
     const v1::SourceOptions& o = assignment_.options();
     return {o.copy_max_memory_bytes(), o.copy_to_file(), o.out_dir()};
@@ -75,6 +83,7 @@ class Snapshot {
     progress_.SetPhase("lock");
     ViewRequest request = Request(filter);
     request.lanes = assignment_.snapshot().schema_only() ? 1 : Lanes();
+    request.prefer_table_lock = NamesFewTables();
     auto view = OpenView(request);
     if (!view.ok()) return view.status();
     server_ = view->server;

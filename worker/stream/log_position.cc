@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "proto/wire/error.h"
 
 namespace chameleon::worker::stream {
@@ -12,6 +14,16 @@ uint64_t Extend(uint32_t low, uint64_t at_least) {
   uint64_t offset = (at_least & ~uint64_t{0xffffffff}) | low;
   if (offset < at_least) offset += uint64_t{1} << 32;
   return offset;
+}
+
+// "mysql-bin.000042" → its name and number.
+bool SplitFile(std::string_view file, std::string_view* name, uint64_t* number) {
+  const size_t dot = file.rfind('.');
+  if (dot == std::string_view::npos) return false;
+  *name = file.substr(0, dot);
+  const auto [end, error] =
+      std::from_chars(file.data() + dot + 1, file.data() + file.size(), *number);
+  return error == std::errc() && end == file.data() + file.size();
 }
 
 }  // namespace
@@ -73,6 +85,25 @@ void LogPosition::ReachedByHeartbeat(std::string_view file, uint64_t offset, boo
   const uint64_t reached =
       is_64bit ? offset : Extend(static_cast<uint32_t>(offset), current_.offset());
   if (reached > current_.offset()) current_.set_offset(reached);
+}
+
+bool LogPosition::IsIn(const v1::Position& copy, bool by_gtid) const {
+  if (by_gtid && !copy.gtid().empty()) {
+    if (mysql_pending_.has_value() && !mysql_pending_->anonymous) {
+      const auto set = binlog::MysqlGtidSet::Parse(copy.gtid());
+      return set.ok() && set->Contains(*mysql_pending_);
+    }
+    if (mariadb_pending_.has_value()) {
+      const auto set = binlog::MariadbGtidPosition::Parse(copy.gtid());
+      return set.ok() && set->Contains(*mariadb_pending_);
+    }
+  }
+  if (current_.file() == copy.file()) return current_.offset() <= copy.offset();
+  std::string_view here, there;
+  uint64_t here_number = 0, there_number = 0;
+  return SplitFile(current_.file(), &here, &here_number) &&
+         SplitFile(copy.file(), &there, &there_number) && here == there &&
+         here_number < there_number;
 }
 
 void LogPosition::Commit() {

@@ -34,6 +34,11 @@ class LogPosition {
   // The current group is complete: its GTID, if any, joins the set.
   void Commit();
 
+  // Whether the event seen last belongs to what a copy taken at `copy` holds already. By file and
+  // offset; with `by_gtid` by the current group's GTID, if it has one. False when the two cannot be
+  // compared (another log name): a change is then applied, and drift would show.
+  bool IsIn(const v1::Position& copy, bool by_gtid) const;
+
   // Offsets beyond 4 GiB cannot be started from by file (facts 3.7).
   bool AddressableByFile() const { return current_.offset() <= 0xffffffffu; }
   // The place after the last event seen.

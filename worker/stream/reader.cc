@@ -48,6 +48,7 @@ Reader::Reader(const Options& options, LogPosition position, TableRegistry* tabl
       position_(std::move(position)),
       advanced_(position_.current()) {
   for (const auto& prepared : options_.prepared) prepared_[prepared.xid()] = prepared.parts();
+  tables_->SetReader(&position_, options_.by_gtid);
 }
 
 std::string Reader::Where() const {
@@ -271,8 +272,9 @@ absl::Status Reader::OnTableMap(const Event& event) {
   uint64_t id = 0;
   memcpy(&id, event.body.data(), std::min(id_bytes, event.body.size()));
   const auto& cached = maps_[id];
-  if (cached.mapped != nullptr && cached.body == event.body &&
-      (cached.mapped->table == nullptr || !cached.mapped->table->stopped)) {
+  if (cached.mapped != nullptr && cached.body == event.body && !cached.mapped->not_yet &&
+      (cached.mapped->table == nullptr ||
+       (!cached.mapped->table->stopped && !tables_->NotYet(*cached.mapped->table)))) {
     return absl::OkStatus();
   }
   auto parsed = binlog::ParseTableMap(event, format_);
@@ -288,6 +290,8 @@ absl::Status Reader::OnTableMap(const Event& event) {
       Ignored(fmt::format("unknown_table:{}.{}", mapped->map.schema, mapped->map.table), 0);
       break;
     case Wanted::kKnown: {
+      mapped->not_yet = tables_->NotYet(*state);
+      if (mapped->not_yet) break;  // its definition may differ from the copy's
       LayOutOldTemporals(state->version.def(), &mapped->map);
       auto status = state->reader_codec->CheckTableMap(mapped->map, tables_->is_mariadb());
       if (!status.ok()) {

@@ -108,6 +108,7 @@ class RegistryLookup : public ddl::SchemaLookup {
   const v1::TableDef* Find(const ddl::TableRef& table) const override {
     std::shared_ptr<TableState> state;
     if (tables_.Find(table.schema, table.table, &state) != Wanted::kKnown) return nullptr;
+    if (tables_.NotYet(*state)) return nullptr;
     return &state->version.def();
   }
   bool Wants(const ddl::TableRef& table) const override {
@@ -118,7 +119,7 @@ class RegistryLookup : public ddl::SchemaLookup {
   std::vector<const v1::TableDef*> Tables() const override {
     std::vector<const v1::TableDef*> all;
     for (const auto& [_, state] : tables_.tables()) {
-      if (state->version.plan().replicated() && !state->stopped) {
+      if (state->version.plan().replicated() && !state->stopped && !tables_.NotYet(*state)) {
         all.push_back(&state->version.def());
       }
     }
@@ -170,6 +171,19 @@ absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
   }
   auto changes = ddl::ApplyStatement(statement, lookup, context);
   if (!changes.ok()) return changes.status();
+  for (auto& change : *changes) {
+    // The table that gets this name later is copied already: the one that has it now goes.
+    std::shared_ptr<TableState> state;
+    if (change.kind() != TableChange::RENAME ||
+        tables_->Find(change.new_name().schema(), change.new_name().table(), &state) !=
+            Wanted::kKnown ||
+        !tables_->NotYet(*state)) {
+      continue;
+    }
+    change.set_kind(TableChange::DROP);
+    change.clear_new_name();
+    change.clear_after();
+  }
   if (changes->empty()) return Named(Action::kBenign, ddl::LowerAscii(ddl::Describe(statement)));
   if (query.error_code != 0) return Failed(*changes, *text, query.error_code);
   return Change(*changes, *text, position);

@@ -18,6 +18,7 @@
 #include "worker/binlog/row_image.h"
 #include "worker/encode/table_codec.h"
 #include "worker/source/table_filter.h"
+#include "worker/stream/log_position.h"
 
 namespace chameleon::worker::stream {
 
@@ -39,6 +40,7 @@ struct MappedTable {
   ~MappedTable();
 
   std::shared_ptr<TableState> table;  // null: changes are ignored by name
+  bool not_yet = false;               // ignored because the table's copy has them
   binlog::TableMap map;
   std::vector<CascadeRule> cascades;  // of its children
 
@@ -75,6 +77,18 @@ class TableRegistry {
   Wanted Find(const std::string& schema, const std::string& table,
               std::shared_ptr<TableState>* state) const;
 
+  // Where the reader is: see NotYet. `position` outlives the registry's use.
+  void SetReader(const LogPosition* position, bool by_gtid) {
+    position_ = position;
+    by_gtid_ = by_gtid;
+  }
+  // What the reader has just seen is in the table's copy already: a table that was copied again has
+  // its place after the stream's.
+  bool NotYet(const TableState& state) const {
+    return position_ != nullptr && state.version.has_valid_from() &&
+           position_->IsIn(state.version.valid_from(), by_gtid_);
+  }
+
   bool is_mariadb() const { return is_mariadb_; }
   // By schema and table, as the server compares names.
   using Tables = std::map<std::pair<std::string, std::string>, std::shared_ptr<TableState>>;
@@ -87,6 +101,8 @@ class TableRegistry {
 
   const source::TableFilter filter_;
   const bool is_mariadb_;
+  const LogPosition* position_ = nullptr;
+  bool by_gtid_ = false;
   Tables tables_;
 };
 

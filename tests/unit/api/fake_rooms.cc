@@ -5,6 +5,8 @@
 #include "coordinator/ingest/batch_writer.h"
 #include "coordinator/ingest/schema_changer.h"
 #include "coordinator/ingest/snapshot_loader.h"
+#include "coordinator/replay/detach.h"
+#include "coordinator/replay/maintenance.h"
 #include "coordinator/replay/replayer.h"
 #include "proto/wire/error.h"
 
@@ -112,6 +114,27 @@ class FakeCatalogue : public pg::Catalogue {
     start.received = ById(id).received;
     return start;
   }
+  absl::Status SetPaused(uint64_t id, bool paused) override {
+    if (auto status = Away(); !status.ok()) return status;
+    std::lock_guard lock(W().mutex);
+    ById(id).paused = paused;
+    return absl::OkStatus();
+  }
+  absl::Status DisableTables(uint64_t, const std::vector<v1::TableName>&,
+                             const std::string&) override {
+    return Away();
+  }
+  absl::StatusOr<bool> MaintenanceDue(uint64_t, const std::string&) override { return false; }
+  absl::StatusOr<std::vector<std::string>> UpdateSchemaMappings(
+      uint64_t, const std::map<std::string, std::string>&) override {
+    return std::vector<std::string>{};
+  }
+  absl::Status EndLife(uint64_t id, bool) override {
+    std::lock_guard lock(W().mutex);
+    ById(id).state = v1::READY;
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::string> UpgradeReplicaSchema() override { return std::string("newest"); }
   absl::Status CheckTarget(const SourceConfig&, bool) override { return Away(); }
   absl::Status LogError(uint64_t, uint64_t, const std::string&, const std::string&,
                         const std::string&, const std::string& message) override {
@@ -211,7 +234,8 @@ class FakeCopy : public ingest::CopySession {
 
 class FakeLoader : public ingest::SnapshotLoader {
  public:
-  explicit FakeLoader(std::string source) : source_(std::move(source)) {
+  FakeLoader(std::string source, const ingest::LoadOptions& options)
+      : source_(std::move(source)), options_(options) {
     std::lock_guard lock(TheWorld().mutex);
     ++TheWorld().loaders;
   }
@@ -231,6 +255,10 @@ class FakeLoader : public ingest::SnapshotLoader {
   absl::Status FinishSnapshot(const v1::FinishSnapshotRequest& request) override {
     std::lock_guard lock(TheWorld().mutex);
     pg::SourceRecord& record = TheWorld().sources.at(source_);
+    if (options_.kind == ingest::LoadOptions::kTables) {
+      record.state = v1::SYNCED;
+      return absl::OkStatus();
+    }
     record.state = v1::INITIALISED;
     record.received = request.position();
     return absl::OkStatus();
@@ -239,9 +267,22 @@ class FakeLoader : public ingest::SnapshotLoader {
 
  private:
   std::string source_;
+  ingest::LoadOptions options_;
 };
 
 }  // namespace test
+
+absl::StatusOr<std::string> replay::MaintainLog(
+    const TargetConnection&, const replay::MaintenanceOptions&,
+    const std::function<bool(const std::string&)>& step) {
+  if (!step("vacuum")) return absl::CancelledError("cancelled");
+  return std::string("vacuumed");
+}
+absl::StatusOr<replay::DetachOutcome> replay::DetachTarget(
+    const TargetConnection&, uint64_t, const std::string&,
+    const std::function<bool(const std::string&)>&) {
+  return replay::DetachOutcome{};
+}
 
 std::unique_ptr<pg::Catalogue> pg::Catalogue::Create(const TargetConnection&, const std::string&) {
   return std::make_unique<test::FakeCatalogue>();
@@ -251,8 +292,9 @@ absl::StatusOr<std::unique_ptr<ingest::BatchWriter>> ingest::BatchWriter::Open(
   return std::make_unique<test::FakeWriter>();
 }
 absl::StatusOr<std::unique_ptr<ingest::SnapshotLoader>> ingest::SnapshotLoader::Open(
-    const Config&, const SourceConfig& source, const v1::Lease&) {
-  return std::make_unique<test::FakeLoader>(source.name);
+    const Config&, const SourceConfig& source, const v1::Lease&,
+    const ingest::LoadOptions& options) {
+  return std::make_unique<test::FakeLoader>(source.name, options);
 }
 absl::StatusOr<v1::ChangeSchemaResponse> ingest::ChangeSchema(const Config&, const SourceConfig&,
                                                               const v1::ChangeSchemaRequest&) {

@@ -165,9 +165,6 @@ TEST_F(ServiceTest, ErrorsCarryTheirReason) {
   EXPECT_EQ(Text(status),
             "configuration \"default\" has no source \"crm\"\nHINT: There are: shop.");
   EXPECT_EQ(DetailOf(status).reason(), "SOURCE_NOT_FOUND");
-  EXPECT_EQ(Do(&Stub::UpgradeReplicaSchema),
-            "12: upgrade_replica_schema is not implemented in this version (0.1.0)\n"
-            "HINT: README.md lists the commands that work.");
 }
 
 TEST_F(ServiceTest, AWorkerWithoutTheTokenIsRefused) {

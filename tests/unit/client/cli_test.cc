@@ -104,9 +104,6 @@ TEST_F(CliTest, UsageIsExplained) {
             "2\nerror: The following argument was not expected: --bogus\n"
             "HINT: chamctl show_status --help shows the options.\n");
   EXPECT_EQ(Show(Ctl({"--version"})), "0\nchameleon 0.1.0\n");
-  EXPECT_EQ(Show(Ctl({"copy_schema"})),
-            "5\nerror: copy_schema is not implemented in this version (0.1.0)\n"
-            "HINT: README.md lists the commands that work.\n");
   EXPECT_EQ(Show(Ctl({"show_config", "--config", "crm"})),
             "3\nerror: there is no configuration \"crm\": " + Home().string() +
                 "/configuration/crm.yml does not exist\nHINT: There are: default.\n");

@@ -13,7 +13,8 @@ constexpr Command kCommands[] = {Command::kInitReplica,   Command::kCopySchema,
                                  Command::kRefreshSchema, Command::kSyncTables,
                                  Command::kStartReplica,  Command::kStopReplica,
                                  Command::kEnableReplica, Command::kUpdateSchemaMappings,
-                                 Command::kDetachReplica, Command::kDropSource};
+                                 Command::kDetachReplica, Command::kRunMaintenance,
+                                 Command::kDropSource};
 
 TEST(State, TheWholeTable) {
   std::string text;
@@ -32,8 +33,8 @@ TEST(State, TheWholeTable) {
       "init_replica: ready>initialising>initialised initialised>initialising>initialised "
       "synced>initialising>initialised stopped>initialising>initialised "
       "error>initialising>initialised\n"
-      "copy_schema: ready>ready>ready initialised>initialised>initialised synced>synced>synced "
-      "stopped>stopped>stopped error>error>error\n"
+      "copy_schema: ready>ready>ready initialised>initialised>ready synced>synced>ready "
+      "stopped>stopped>ready error>error>ready\n"
       "refresh_schema: initialised>syncing>synced synced>syncing>synced running>syncing>synced "
       "stopped>syncing>synced\n"
       "sync_tables: initialised>syncing>synced synced>syncing>synced running>syncing>synced "
@@ -47,6 +48,8 @@ TEST(State, TheWholeTable) {
       "synced>synced>synced stopped>stopped>stopped error>error>error\n"
       "detach_replica: initialised>initialised>ready synced>synced>ready running>running>ready "
       "stopped>stopped>ready error>error>ready\n"
+      "run_maintenance: ready>ready>ready initialised>initialised>initialised "
+      "synced>synced>synced running>running>running stopped>stopped>stopped error>error>error\n"
       "drop_source: ready>ready>ready initialised>initialised>initialised synced>synced>synced "
       "stopped>stopped>stopped error>error>error\n");
 }

@@ -1,0 +1,87 @@
+// The catalogue's part in commands that change a source as a whole.
+#include <fmt/format.h>
+
+#include "coordinator/pg/catalogue_impl.h"
+#include "coordinator/pg/catalogue_sql.h"
+#include "proto/wire/error.h"
+
+namespace chameleon::coordinator::pg {
+
+absl::Status PgCatalogue::SetPaused(uint64_t source_id, bool paused) {
+  std::lock_guard lock(mutex_);
+  return session_
+      .Query("UPDATE sch_chameleon.t_sources SET b_paused = $2::boolean WHERE i_id_source = $1",
+             {std::to_string(source_id), paused ? "t" : "f"})
+      .status();
+}
+
+absl::Status PgCatalogue::DisableTables(uint64_t source_id,
+                                        const std::vector<v1::TableName>& tables,
+                                        const std::string& reason) {
+  std::lock_guard lock(mutex_);
+  for (const v1::TableName& table : tables) {
+    auto rows = session_.Query(
+        "UPDATE sch_chameleon.t_replica_tables SET b_replica_enabled = false, t_reason = $4,"
+        " ts_disabled = clock_timestamp() WHERE i_id_source = $1 AND t_source_schema = $2"
+        " AND ($3 = '' OR t_source_table = $3) AND b_replica_enabled",
+        {std::to_string(source_id), table.schema(), table.table(), reason});
+    if (!rows.ok()) return rows.status();
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> PgCatalogue::MaintenanceDue(uint64_t source_id, const std::string& interval) {
+  std::lock_guard lock(mutex_);
+  auto rows = session_.Query("SELECT sch_chameleon.fn_maintenance_due($1, $2::interval)",
+                             {std::to_string(source_id), interval});
+  if (!rows.ok()) return rows.status();
+  return rows->Bool(0, 0);
+}
+
+absl::StatusOr<std::vector<std::string>> PgCatalogue::UpdateSchemaMappings(
+    uint64_t source_id, const std::map<std::string, std::string>& schema_mappings) {
+  std::lock_guard lock(mutex_);
+  auto rows = session_.Query(
+      "SELECT sch_chameleon.fn_update_schema_mappings($1, ($2::jsonb)->'schema_mappings')",
+      {std::to_string(source_id), MappingsJson(schema_mappings)});
+  if (rows.ok()) return rows->Array(0, 0);
+  const std::string state = SqlState(rows.status());
+  if (state == "CH014") {
+    return Error(absl::StatusCode::kFailedPrecondition, "ROWS_TO_REPLAY", std::to_string(source_id),
+                 "the schema mappings cannot be changed while rows wait for replay",
+                 "Run start_replica, wait until show_status shows none pending, then stop_replica "
+                 "and this command again.");
+  }
+  if (state == "CH015") {
+    const std::string text = Text(rows.status());
+    return Error(absl::StatusCode::kFailedPrecondition, "MAPPINGS_CONFLICT",
+                 std::to_string(source_id), text.substr(0, text.find("\nCONTEXT")),
+                 "Change schema_mappings in the configuration, or rename the schema that is in "
+                 "the way.");
+  }
+  return rows.status();
+}
+
+absl::Status PgCatalogue::EndLife(uint64_t source_id, bool keep_tables) {
+  std::lock_guard lock(mutex_);
+  return session_
+      .Query("SELECT sch_chameleon.fn_end_life($1, $2::boolean)",
+             {std::to_string(source_id), keep_tables ? "t" : "f"})
+      .status();
+}
+
+absl::StatusOr<std::string> PgCatalogue::UpgradeReplicaSchema() {
+  auto version = SchemaVersion();
+  if (!version.ok()) return version.status();
+  if (*version == kCatalogueVersion) {
+    return fmt::format("the replica schema has the newest version already, {}", *version);
+  }
+  return Error(absl::StatusCode::kFailedPrecondition, "REPLICA_SCHEMA_VERSION",
+               session_.target().database,
+               fmt::format("the replica schema in database {} has version {}, which this program "
+                           "({}) cannot upgrade",
+                           session_.target().database, *version, kCatalogueVersion),
+               "Use a newer chameleon, or drop_replica_schema and create_replica_schema.");
+}
+
+}  // namespace chameleon::coordinator::pg
