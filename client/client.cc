@@ -96,7 +96,8 @@ int ExitCodeOf(const absl::Status& status) {
 }
 
 std::string EnsureCoordinator(const Options& options, int* exit_code) {
-  std::vector<std::string> arguments = {"--ensure", "--config", options.config};
+  std::vector<std::string> arguments = {"--ensure", "--config", options.config, "--rollbar-level",
+                                        options.rollbar_level};
   for (std::string& argument : HomeArguments(options)) arguments.push_back(std::move(argument));
   std::string address;
   *exit_code = RunCoordinator(arguments, &address);

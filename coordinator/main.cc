@@ -15,12 +15,14 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <mutex>
 #include <thread>
 
 #include "coordinator/api/server.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/daemon.h"
+#include "coordinator/rollbar.h"
 #include "proto/process/logging.h"
 #include "proto/process/signals.h"
 #include "proto/process/version.h"
@@ -42,6 +44,7 @@ struct Arguments {
   bool json = false;
   bool allow_root = false;
   bool plaintext_loopback = false;
+  std::string rollbar_level = "info";
   int ready_fd = -1;
 };
 
@@ -112,6 +115,7 @@ absl::StatusOr<std::string> Ensure(const Arguments& arguments) {
     if (arguments.allow_root) daemon.push_back("--allow-root");
     if (!arguments.listen.empty()) daemon.insert(daemon.end(), {"--listen", arguments.listen});
     if (arguments.plaintext_loopback) daemon.push_back("--plaintext-loopback");
+    daemon.insert(daemon.end(), {"--rollbar-level", arguments.rollbar_level});
     const absl::Status started = StartDaemon(daemon, config->log_dir + "/chameleon.out");
     if (started.ok()) return address;
     // Another one starts or stops just now: look again. Anything else is for the user.
@@ -169,6 +173,14 @@ absl::Status Serve(const Arguments& arguments) {
   if (config->log_dest == "file") log.directory = config->log_dir;
   if (auto status = InitLogging(log); !status.ok()) return status;
   for (const std::string& warning : config->warnings) spdlog::warn("{}", warning);
+
+  std::unique_ptr<Rollbar> rollbar;
+  if (!config->rollbar_key.empty() && !config->rollbar_env.empty()) {
+    RollbarOptions to{.key = config->rollbar_key, .environment = config->rollbar_env};
+    to.level = arguments.rollbar_level;
+    if (const char* url = std::getenv("CHAMELEON_ROLLBAR_URL")) to.url = url;
+    rollbar = std::make_unique<Rollbar>(to);
+  }
 
   Coordinator::Options options;
   options.home = arguments.home;
@@ -229,6 +241,10 @@ int Main(int argc, char** argv) {
                "create the directories and the example, then exit");
   app.add_flag("--json", arguments.json, "with --set-configuration-files: print JSON");
   app.add_flag("--allow-root", arguments.allow_root, "run as root (CHAMELEON_ALLOW_ROOT=1)");
+  app.add_option("--rollbar-level", arguments.rollbar_level,
+                 "least level of messages to rollbar: critical, error, warning, info")
+      ->check(CLI::IsMember({"critical", "error", "warning", "info"}))
+      ->capture_default_str();
   app.add_option("--ready-fd", arguments.ready_fd)->group("");
   CLI11_PARSE(app, argc, argv);
   std::error_code error;

@@ -73,6 +73,7 @@ CREATE TABLE sch_chameleon.t_replica_tables (
   t_source_schema text NOT NULL,
   t_source_table text NOT NULL,
   v_table_pkey varchar[] NOT NULL, -- target names of the replica identity
+  b_skip_events boolean NOT NULL DEFAULT false, -- some of its events are skipped: rows may differ
   t_binlog_name text,              -- changes before this position are in the copy
   i_binlog_position bigint,
   b_replicated boolean NOT NULL DEFAULT true,      -- false: copied only, t_reason says why

@@ -206,3 +206,14 @@ BEGIN
   FROM sch_chameleon.t_sources s
   WHERE r.i_id_source = p_i_id_source AND s.i_id_source = p_i_id_source;
 END $$;
+
+-- Which tables have skipped events, by the configuration: p_names is [{schema, table}], an empty
+-- table means the whole schema. Replay does not hold missing rows against them.
+CREATE FUNCTION sch_chameleon.fn_set_skip_events(p_i_id_source bigint, p_names json)
+RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  UPDATE sch_chameleon.t_replica_tables t SET b_skip_events = NOT t.b_skip_events
+  WHERE t.i_id_source = p_i_id_source
+    AND t.b_skip_events <> EXISTS (
+      SELECT FROM json_array_elements(p_names) n
+      WHERE n->>'schema' = t.t_source_schema AND n->>'table' IN ('', t.t_source_table))
+$$;

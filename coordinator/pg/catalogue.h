@@ -83,6 +83,8 @@ class Catalogue {
   // The tables leave the replica, with the reason.
   virtual absl::Status DisableTables(uint64_t source_id, const std::vector<v1::TableName>& tables,
                                      const std::string& reason) = 0;
+  // Tables of which some events are skipped; replay does not hold absent rows against them.
+  virtual absl::Status SetSkipEvents(uint64_t source_id, const v1::SkipEvents& skip) = 0;
   // `interval`: PostgreSQL's. True also when it was never run.
   virtual absl::StatusOr<bool> MaintenanceDue(uint64_t source_id, const std::string& interval) = 0;
   // Renames the target schemas and what names them in the catalogue, in one transaction. A line

@@ -3,6 +3,7 @@
 
 #include "coordinator/pg/catalogue_impl.h"
 #include "coordinator/pg/catalogue_sql.h"
+#include "coordinator/pg/message_json.h"
 #include "proto/wire/error.h"
 
 namespace chameleon::coordinator::pg {
@@ -28,6 +29,18 @@ absl::Status PgCatalogue::DisableTables(uint64_t source_id,
     if (!rows.ok()) return rows.status();
   }
   return absl::OkStatus();
+}
+
+absl::Status PgCatalogue::SetSkipEvents(uint64_t source_id, const v1::SkipEvents& skip) {
+  std::lock_guard lock(mutex_);
+  std::vector<v1::TableName> names(skip.insert().begin(), skip.insert().end());
+  names.insert(names.end(), skip.update().begin(), skip.update().end());
+  names.insert(names.end(), skip.delete_().begin(), skip.delete_().end());
+  const std::string json = ToJsonArray(names);
+  return session_
+      .Query("SELECT sch_chameleon.fn_set_skip_events($1, $2::json)",
+             {std::to_string(source_id), json.empty() ? "[]" : json})
+      .status();
 }
 
 absl::StatusOr<bool> PgCatalogue::MaintenanceDue(uint64_t source_id, const std::string& interval) {

@@ -21,8 +21,6 @@ using pg::Session;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Wake() is a hint: without one the log is looked at as often as this.
-constexpr milliseconds kPollInterval{1000};
 constexpr milliseconds kBackoffMin{100}, kBackoffMax{10'000};
 constexpr seconds kCleanInterval{60};
 constexpr milliseconds kTruncateInterval{200};
@@ -180,7 +178,7 @@ class Thread final : public Replayer {
 
   void WaitForWork() {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, kPollInterval, [&] { return stop_ || work_; });
+    changed_.wait_for(lock, std::chrono::duration<double>(options_.sleep_loop_s), [&] { return stop_ || work_; });
   }
 
   void Pause(milliseconds time) {

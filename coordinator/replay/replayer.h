@@ -21,6 +21,7 @@ struct ReplayOptions {
   uint32_t replay_max_rows = 10'000;
   OnError on_error = OnError::kContinue;
   std::string batch_retention = "1 day";
+  double sleep_loop_s = 1;  // looks at the log so often when nobody wakes it
 };
 
 class Replayer {

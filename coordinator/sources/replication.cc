@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <random>
@@ -70,6 +71,11 @@ absl::Status SourceActor::RunOnce(RunOutcome* outcome) {
     return opened.status();
   }
   Session* session = opened->get();
+  auto skipped = catalogue_->SetSkipEvents(id_, Settings(*config).options.skip_events());
+  if (!skipped.ok()) {
+    outcome->target_away = true;
+    return skipped;
+  }
   auto start = catalogue_->LoadReplication(id_);
   if (!start.ok()) {
     outcome->target_away = true;
@@ -138,6 +144,7 @@ void SourceActor::StartReplayer(const Config& config) {
   options.replay_max_rows = settings.replay_max_rows;
   options.on_error = settings.on_error_replay;
   options.batch_retention = settings.batch_retention;
+  options.sleep_loop_s = std::max(settings.sleep_loop_s, 0.05);
   std::shared_ptr<replay::Replayer> replayer =
       replay::Replayer::Start(config.target, options, [this](const absl::Status& status) {
         if (status.ok() || absl::IsCancelled(status)) return;

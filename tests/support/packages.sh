@@ -6,7 +6,7 @@
 packages_build="g++ cmake ninja-build pkg-config ccache mold
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
   libpqxx-dev libpq-dev libmariadb-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev
-  zlib1g-dev libzstd-dev libicu-dev"
+  zlib1g-dev libzstd-dev libicu-dev libcurl4-openssl-dev"
 # To run it against private servers. Only the servers themselves: no service, no configuration.
 packages_servers="mariadb-server-core mariadb-client-core postgresql"
 # To build the tests, and the tools that demo.sh takes from them.

@@ -103,7 +103,11 @@ absl::Status ChangeSet::Merge(TableChanges* changes, RowKind kind, std::string_v
     return absl::OkStatus();
   }
   NetChange& net = changes->net[it->second];
-  if (!Next(net.state, kind, &fresh.state)) {
+  if (!Next(net.state, kind, &fresh.state) && changes->table->lenient) {
+    // What was between was skipped: an insert replaces the row, any other change is lost.
+    if (kind != RowKind::kInsert) return absl::OkStatus();
+    fresh.state = NetChange::kInsert;
+  } else if (!Next(net.state, kind, &fresh.state)) {
     return Error(
         absl::StatusCode::kDataLoss, "IMPOSSIBLE_CHANGE", changes->table->FullName(),
         fmt::format("table {}: the binary log has an {} of a row right after its {}",

@@ -11,7 +11,9 @@ std::string TableState::FullName() const {
 
 TableRegistry::TableRegistry(const v1::SourceOptions& options, bool is_mariadb,
                              uint32_t lower_case_table_names)
-    : filter_(options, lower_case_table_names), is_mariadb_(is_mariadb) {}
+    : filter_(options, lower_case_table_names),
+      skip_(options.skip_events()),
+      is_mariadb_(is_mariadb) {}
 
 absl::Status TableRegistry::Put(const v1::TableVersion& version) {
   auto state = std::make_shared<TableState>();
@@ -24,6 +26,12 @@ absl::Status TableRegistry::Put(const v1::TableVersion& version) {
     }
   }
   const auto& name = version.def().name();
+  for (const auto* list : {&skip_.insert(), &skip_.update(), &skip_.delete_()}) {
+    for (const auto& entry : *list) {
+      state->lenient |= entry.schema() == name.schema() &&
+                        (entry.table().empty() || entry.table() == name.table());
+    }
+  }
   tables_[Key(name.schema(), name.table())] = std::move(state);
   return absl::OkStatus();
 }

@@ -27,6 +27,7 @@ struct TableState {
   v1::TableVersion version;
   std::unique_ptr<encode::TableCodec> reader_codec;  // reader thread: keys and checks
   std::unique_ptr<encode::TableCodec> uplink_codec;  // uplink thread: JSON
+  bool lenient = false;  // some of its events are skipped: a change may find any state of its row
   std::atomic<bool> stopped = false;                 // left the replica: changes are ignored
 
   uint64_t id() const { return version.plan().table_id(); }
@@ -100,6 +101,7 @@ class TableRegistry {
   }
 
   const source::TableFilter filter_;
+  const v1::SkipEvents skip_;
   const bool is_mariadb_;
   const LogPosition* position_ = nullptr;
   bool by_gtid_ = false;

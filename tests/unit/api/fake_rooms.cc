@@ -124,6 +124,7 @@ class FakeCatalogue : public pg::Catalogue {
                              const std::string&) override {
     return Away();
   }
+  absl::Status SetSkipEvents(uint64_t, const v1::SkipEvents&) override { return Away(); }
   absl::StatusOr<bool> MaintenanceDue(uint64_t, const std::string&) override { return false; }
   absl::StatusOr<std::vector<std::string>> UpdateSchemaMappings(
       uint64_t, const std::map<std::string, std::string>&) override {
