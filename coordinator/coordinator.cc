@@ -124,7 +124,7 @@ void Coordinator::LeadKnown() {
   for (const std::string& name : names) {
     auto scheduler = Serve(name, true);
     const absl::Status status = scheduler.ok() ? (*scheduler)->Lead() : scheduler.status();
-    if (status.ok()) (*scheduler)->Maintain();
+    if (status.ok()) (*scheduler)->Tend();
     const std::string trouble = status.ok() ? "" : Text(status);
     std::lock_guard lock(mutex_);
     if (halted_) return;

@@ -83,6 +83,8 @@ class Catalogue {
   // The tables leave the replica, with the reason.
   virtual absl::Status DisableTables(uint64_t source_id, const std::vector<v1::TableName>& tables,
                                      const std::string& reason) = 0;
+  // Tables that left the replica because only their rows are missing: see kRecopyReason.
+  virtual absl::StatusOr<std::vector<v1::TableName>> TablesToRecopy(uint64_t source_id) = 0;
   // Tables of which some events are skipped; replay does not hold absent rows against them.
   virtual absl::Status SetSkipEvents(uint64_t source_id, const v1::SkipEvents& skip) = 0;
   // `interval`: PostgreSQL's. True also when it was never run.

@@ -44,6 +44,7 @@ class PgCatalogue final : public Catalogue {
   absl::Status SetPaused(uint64_t source_id, bool paused) override;
   absl::Status DisableTables(uint64_t source_id, const std::vector<v1::TableName>& tables,
                              const std::string& reason) override;
+  absl::StatusOr<std::vector<v1::TableName>> TablesToRecopy(uint64_t source_id) override;
   absl::Status SetSkipEvents(uint64_t source_id, const v1::SkipEvents& skip) override;
   absl::StatusOr<bool> MaintenanceDue(uint64_t source_id, const std::string& interval) override;
   absl::StatusOr<std::vector<std::string>> UpdateSchemaMappings(

@@ -7,6 +7,12 @@
 #include "proto/wire/error.h"
 
 namespace chameleon::coordinator::pg {
+namespace {
+
+// How workers begin the reason of such a table.
+constexpr char kRecopyReason[] = "it must be copied again: ";
+
+}  // namespace
 
 absl::Status PgCatalogue::SetPaused(uint64_t source_id, bool paused) {
   std::lock_guard lock(mutex_);
@@ -29,6 +35,23 @@ absl::Status PgCatalogue::DisableTables(uint64_t source_id,
     if (!rows.ok()) return rows.status();
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<v1::TableName>> PgCatalogue::TablesToRecopy(uint64_t source_id) {
+  std::lock_guard lock(mutex_);
+  auto rows = session_.Query(
+      "SELECT t_source_schema, t_source_table FROM sch_chameleon.t_replica_tables"
+      " WHERE i_id_source = $1 AND NOT b_replica_enabled AND NOT b_dropped"
+      " AND starts_with(t_reason, $2) ORDER BY 1, 2",
+      {std::to_string(source_id), kRecopyReason});
+  if (!rows.ok()) return rows.status();
+  std::vector<v1::TableName> names;
+  for (size_t i = 0; i < rows->size(); ++i) {
+    v1::TableName& name = names.emplace_back();
+    name.set_schema(rows->Text(i, 0));
+    name.set_table(rows->Text(i, 1));
+  }
+  return names;
 }
 
 absl::Status PgCatalogue::SetSkipEvents(uint64_t source_id, const v1::SkipEvents& skip) {

@@ -13,6 +13,11 @@
 #include "proto/wire/error.h"
 
 namespace chameleon::coordinator::sources {
+namespace {
+
+constexpr std::chrono::seconds kRecopyAgainAfter{60};
+
+}  // namespace
 
 absl::StatusOr<v1::Operation> SourceActor::Operate(const pg::SourceRecord& record, Task task) {
   auto operation = services_.operations->Begin(task.command, config()->name, name_, [this] {
@@ -155,15 +160,41 @@ absl::StatusOr<v1::Operation> SourceActor::RunMaintenance(bool full) {
   return Operate(*record, std::move(task));
 }
 
+void SourceActor::Tend() {
+  if (Streams()) MaintainIfDue();
+  if (Streams()) RecopyIfNeeded();
+}
+
+// Not before the first report, and not during an operation.
+bool SourceActor::Streams() const {
+  std::lock_guard lock(mutex_);
+  return busy_ && streamed_ && !stop_ && loader_ == nullptr;
+}
+
+void SourceActor::RecopyIfNeeded() {
+  auto names = catalogue_->TablesToRecopy(id_);
+  if (!names.ok() || names->empty()) return;
+  std::string list;
+  for (const v1::TableName& name : *names) {
+    list += fmt::format("{}{}.{}", list.empty() ? "" : ", ", name.schema(), name.table());
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (list == recopied_ && now - recopied_at_ < kRecopyAgainAfter) return;
+  recopied_ = list;
+  recopied_at_ = now;
+  spdlog::info("copying tables again: {} {}", list, Tag());
+  std::lock_guard lock(command_mutex_);
+  auto record = catalogue_->GetSource(name_);
+  if (!record.ok() || record->state != v1::RUNNING) return;
+  auto begun = Sync(Command::kSyncTables, *record,
+                    {"sync_tables", ingest::LoadOptions::kTables, *std::move(names), true});
+  if (!begun.ok()) spdlog::warn("not copied again: {} {}", Text(begun.status()), Tag());
+}
+
 void SourceActor::MaintainIfDue() {
   const auto config = this->config();
   const auto found = config->sources.find(name_);
   if (found == config->sources.end() || found->second.auto_maintenance == "disabled") return;
-  {
-    std::lock_guard lock(mutex_);
-    // Once it streams, and not during another operation.
-    if (!busy_ || !streamed_ || stop_ || loader_ != nullptr) return;
-  }
   auto due = catalogue_->MaintenanceDue(id_, found->second.auto_maintenance);
   if (!due.ok() || !*due) return;
   auto begun = RunMaintenance(false);

@@ -316,13 +316,13 @@ absl::StatusOr<v1::Operation> Scheduler::DetachReplica(const std::string& source
   return (*actor)->DetachReplica();
 }
 
-void Scheduler::Maintain() {
+void Scheduler::Tend() {
   std::map<std::string, std::shared_ptr<SourceActor>> actors;
   {
     std::lock_guard lock(mutex_);
     actors = actors_;
   }
-  for (const auto& [_, actor] : actors) actor->MaintainIfDue();
+  for (const auto& [_, actor] : actors) actor->Tend();
 }
 
 absl::StatusOr<v1::ShowStatusResponse> Scheduler::ShowStatus(const std::string& source) {

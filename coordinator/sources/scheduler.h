@@ -77,8 +77,8 @@ class Scheduler {
                                            const std::vector<std::string>& tables);
   absl::StatusOr<v1::Operation> RunMaintenance(const std::string& source, bool full);
   absl::StatusOr<v1::Operation> DetachReplica(const std::string& source);
-  // auto_maintenance of the sources that run. Every few seconds.
-  void Maintain();
+  // What the sources that run need by themselves. Every few seconds.
+  void Tend();
 
   absl::StatusOr<v1::ShowStatusResponse> ShowStatus(const std::string& source);
   absl::StatusOr<v1::ShowErrorsResponse> ShowErrors(uint64_t log_id);

@@ -6,6 +6,7 @@
 // everything and leaves the state as it is, so that a running source is resumed later.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -61,8 +62,9 @@ class SourceActor {
   absl::StatusOr<v1::Operation> RefreshSchema(const std::string& schema);
   absl::StatusOr<v1::Operation> RunMaintenance(bool full);
   absl::StatusOr<v1::Operation> DetachReplica();
-  // auto_maintenance; called every few seconds.
-  void MaintainIfDue();
+  // What a source that runs needs by itself: auto_maintenance, and copies of tables whose rows a
+  // schema change has made unknown. Called every few seconds by one thread.
+  void Tend();
   // After a crash or a change of leadership: a source that is `running` goes on, one that is
   // `initialising` or `syncing` without an operation of ours becomes `error`.
   absl::Status Recover();
@@ -133,6 +135,10 @@ class SourceActor {
   // Shows a step as the operation's progress; false: stop.
   std::function<bool(const std::string&)> StepReporter(const std::string& operation);
 
+  bool Streams() const;
+  void MaintainIfDue();
+  void RecopyIfNeeded();
+
   // snapshot_run.cc
   struct CopyRequest {
     const char* command;
@@ -161,6 +167,10 @@ class SourceActor {
   const std::shared_ptr<pg::Catalogue> catalogue_;
   const uint64_t id_;
   const std::string name_;
+
+  // Tend's thread: what was copied again last, and when.
+  std::string recopied_;
+  std::chrono::steady_clock::time_point recopied_at_;
 
   std::mutex command_mutex_;  // one command at a time; taken before mutex_
   std::thread thread_;        // under command_mutex_

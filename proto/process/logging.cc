@@ -7,6 +7,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -62,6 +64,27 @@ std::shared_ptr<TapSink> Taps() {
   return *taps;
 }
 
+// The sink deletes old files only as it rotates; what earlier processes left is older.
+void RemoveOldLogs(const LogOptions& options) {
+  namespace fs = std::filesystem;
+  const auto today = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(options.directory, error)) {
+    const std::string name = entry.path().filename().string();
+    unsigned year = 0, month = 0, day = 0;
+    int end = 0;
+    if (name.rfind(options.name + "_", 0) != 0 ||
+        sscanf(name.c_str() + options.name.size(), "_%4u-%2u-%2u.log%n", &year, &month, &day,
+               &end) != 3 ||
+        options.name.size() + static_cast<size_t>(end) != name.size()) {
+      continue;
+    }
+    const std::chrono::sys_days of{std::chrono::year(static_cast<int>(year)) /
+                                   std::chrono::month(month) / std::chrono::day(day)};
+    if (today - of >= std::chrono::days(options.days_keep)) fs::remove(entry.path(), error);
+  }
+}
+
 spdlog::level::level_enum g_configured = spdlog::level::info;
 
 bool ParseLevel(const std::string& text, spdlog::level::level_enum* level) {
@@ -96,6 +119,7 @@ absl::Status InitLogging(const LogOptions& options) {
   } else {
     try {
       std::filesystem::create_directories(options.directory);
+      RemoveOldLogs(options);
       main = std::make_shared<spdlog::sinks::daily_file_sink_mt>(
           options.directory + "/" + options.name + ".log", 0, 0, false, options.days_keep);
     } catch (const std::exception& e) {

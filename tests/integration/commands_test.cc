@@ -248,6 +248,26 @@ TEST_P(CommandsTest, ACoordinatorKilledDuringASyncLeavesARunningSource) {
   EXPECT_EQ(Target("SELECT count(*) FROM pg_namespace WHERE nspname = '_d_tmp'"), "0");
 }
 
+// A statement whose rows are not in the log: the table is copied again, nobody has to ask.
+TEST_P(CommandsTest, ATableWhoseRowsAreUnknownIsCopiedAgainByItself) {
+  StartSmall();
+  replica_->Init("d");
+  replica_->Start("d");
+  Source(
+      "ALTER TABLE b DROP PRIMARY KEY, ADD COLUMN n INT NOT NULL AUTO_INCREMENT PRIMARY KEY;"
+      "INSERT INTO b (id, a_id) VALUES (9, 2); CREATE TABLE made (PRIMARY KEY (id)) AS SELECT id,"
+      " v FROM a; INSERT INTO made VALUES (77, 'x')");
+  WaitFor("both are copied", [&] {
+    return Disabled() == "" && Target("SELECT to_regclass('d.made') IS NOT NULL") == "t" &&
+           Target(
+               "SELECT count(*) FROM pg_attribute WHERE attrelid = 'd.b'::regclass AND attname ="
+               " 'n'") == "1";
+  });
+  WaitFor("it runs", [&] { return State() == "running"; });
+  Source("UPDATE made SET v = 'y' WHERE id = 77; DELETE FROM b WHERE n = 1");
+  EXPECT_EQ(ReplicaDifferences(), "");
+}
+
 // ---- copy_schema, maintenance
 // ---------------------------------------------------------------------
 

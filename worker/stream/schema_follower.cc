@@ -21,6 +21,9 @@ using Action = SchemaFollower::Action;
 using ddl::TransactionControl;
 using v1::TableChange;
 
+// The coordinator copies tables again that left for a reason that begins so.
+constexpr std::string_view kRecopyReason = "it must be copied again: ";
+
 // "9.7.4-2" → 90704, "10.11.19-MariaDB-log" → 101119.
 uint32_t VersionNumber(const std::string& version) {
   unsigned major = 0, minor = 0, patch = 0;
@@ -172,6 +175,10 @@ absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
   auto changes = ddl::ApplyStatement(statement, lookup, context);
   if (!changes.ok()) return changes.status();
   for (auto& change : *changes) {
+    if (change.kind() == TableChange::RECOPY) {
+      change.set_reason(std::string(kRecopyReason) + change.reason());
+      continue;
+    }
     // The table that gets this name later is copied already: the one that has it now goes.
     std::shared_ptr<TableState> state;
     if (change.kind() != TableChange::RENAME ||

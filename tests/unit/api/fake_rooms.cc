@@ -124,6 +124,9 @@ class FakeCatalogue : public pg::Catalogue {
                              const std::string&) override {
     return Away();
   }
+  absl::StatusOr<std::vector<v1::TableName>> TablesToRecopy(uint64_t) override {
+    return std::vector<v1::TableName>{};
+  }
   absl::Status SetSkipEvents(uint64_t, const v1::SkipEvents&) override { return Away(); }
   absl::StatusOr<bool> MaintenanceDue(uint64_t, const std::string&) override { return false; }
   absl::StatusOr<std::vector<std::string>> UpdateSchemaMappings(
