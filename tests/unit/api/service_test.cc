@@ -360,6 +360,7 @@ TEST_F(ServiceTest, ANewCoordinatorResumesWhatWasRunning) {
   Script("stream\n");
   Do(&Stub::StartReplica);
   ASSERT_TRUE(Eventually([&] { return std::filesystem::exists(home_ + "/known"); }));
+  ASSERT_TRUE(Eventually([] { return TheWorld().wakes == 1; }));
   Stop();
   EXPECT_EQ(State(), v1::RUNNING);
   EXPECT_FALSE(TheWorld().replayer_running);
