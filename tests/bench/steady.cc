@@ -95,6 +95,9 @@ Result Steady(const Options& options) {
   Environment env(options);
   const int seconds = std::max(2, static_cast<int>(60 * options.scale));
   auto source = env.Source();
+  // The row by which Replica::WaitCaughtUp knows that everything before it has arrived.
+  source.Exec("CREATE TABLE w_marker (id int PRIMARY KEY, n bigint NOT NULL)");
+  source.Exec("INSERT INTO w_marker VALUES (1, 0)");
   source.Exec("CREATE TABLE heartbeat (id int PRIMARY KEY, n int NOT NULL)");
   source.Exec("INSERT INTO heartbeat VALUES (1, 0)");
   source.Exec(
