@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs what is missing, builds release, runs all tests, and closes with ctest's summary.
-# Arguments go to ctest: ./test.sh -L unit
+# Arguments go to ctest: ./test.sh -L unit. Without any, all but the label "oracle" is run, which plays
+# every statement of the corpus on both servers: ./test.sh -L oracle
 #
 #   CHAMELEON_WITHOUT_MYSQL=1   do without MySQL 9.7 when it cannot be downloaded
 #   CHAMELEON_TEST_SECONDS=10   load for the long integration tests (60)
@@ -16,4 +17,5 @@ if [ "${CHAMELEON_WITHOUT_MYSQL:-}" != 1 ]; then
 fi
 cmake --preset release
 cmake --build --preset release
+[ $# -gt 0 ] || set -- -LE oracle
 exec ctest --test-dir build/release --output-on-failure --no-tests=error "$@"
