@@ -141,6 +141,12 @@ BEGIN
   SELECT coalesce(array_agg((v->'plan'->>'table_id')::bigint), '{}') INTO v_tables
   FROM json_array_elements(p_versions) v;
   DELETE FROM sch_chameleon.t_table_version WHERE i_id_table = ANY (v_tables);
+  -- Whether such rows are in the copy is not known: the transaction may have ended before it or not.
+  IF EXISTS (SELECT FROM sch_chameleon.t_xa_lines l
+             WHERE l.i_id_source = p_i_id_source AND l.i_id_table = ANY (v_tables)) THEN
+    RAISE EXCEPTION 'rows of the tables are prepared in an XA transaction of source %',
+      v_src.t_source USING ERRCODE = 'CH016';
+  END IF;
   DELETE FROM sch_chameleon.t_detach_notes
   WHERE i_id_source = p_i_id_source AND i_id_table = ANY (v_tables);
   PERFORM sch_chameleon.fn_store_version(

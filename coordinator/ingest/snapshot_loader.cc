@@ -201,6 +201,7 @@ class PgSnapshotLoader final : public SnapshotLoader {
       auto done = session_->Execute(swap);
       if (done.ok()) break;
       session_->Abandon();
+      if (pg::SqlState(done.status()) == "CH016") return Prepared(done.status());
       if (pg::SqlState(done.status()) != "55P03") return Fenced(done.status());
       if (std::chrono::steady_clock::now() >= deadline) return InUse();
       std::this_thread::sleep_for(std::chrono::milliseconds(500));
@@ -361,7 +362,8 @@ class PgSnapshotLoader final : public SnapshotLoader {
     if (id != 0) return id;
     auto rows = session_->Query(
         "SELECT coalesce((SELECT i_id_table FROM sch_chameleon.t_replica_tables"
-        " WHERE i_id_source = $1 AND t_source_schema = $2 AND t_source_table = $3 AND NOT b_dropped),"
+        " WHERE i_id_source = $1 AND t_source_schema = $2 AND t_source_table = $3 AND NOT "
+        "b_dropped),"
         " nextval(pg_get_serial_sequence('sch_chameleon.t_replica_tables', 'i_id_table')))",
         {std::to_string(lease_.source_id()), name.schema(), name.table()});
     if (!rows.ok()) return rows.status();
@@ -539,7 +541,8 @@ class PgSnapshotLoader final : public SnapshotLoader {
   uint32_t FillFactorOf(const v1::TableName& name) const {
     uint32_t percent = 100;
     const std::string full = name.schema() + "." + name.table();
-    for (const FillFactor& f : source_.fillfactor) {  // the last one that matches, as the manual says
+    for (const FillFactor& f :
+         source_.fillfactor) {  // the last one that matches, as the manual says
       for (const std::string& t : f.tables) {
         if (t == full || t == "*") percent = f.percent;
       }
@@ -556,6 +559,14 @@ class PgSnapshotLoader final : public SnapshotLoader {
   absl::Status Fenced(const absl::Status& status) const {
     if (pg::SqlState(status) != "CH001") return status;
     return Error(absl::StatusCode::kAborted, "LEASE_LOST", source_.name, Text(status), "");
+  }
+
+  absl::Status Prepared(const absl::Status& status) const {
+    const std::string text = Text(status);
+    return Error(absl::StatusCode::kFailedPrecondition, "XA_PREPARED", source_.name,
+                 text.substr(0, text.find('\n')),
+                 "Commit or roll back what XA RECOVER lists on the source, let start_replica come "
+                 "past it, and run this command again.");
   }
 
   absl::Status InUse() const {

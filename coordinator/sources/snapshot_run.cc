@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <chrono>
@@ -170,6 +171,7 @@ absl::StatusOr<v1::Operation> SourceActor::Sync(Command command, const pg::Sourc
                                  fmt::format("source \"{}\" has no disabled table", name_));
     return services_.operations->Get(*operation);
   }
+  if (auto status = AddChildren(&request); !status.ok()) return status;
   Task task;
   task.command = request.command;
   task.during = transition->during;
@@ -180,6 +182,38 @@ absl::StatusOr<v1::Operation> SourceActor::Sync(Command command, const pg::Sourc
     return RunCopy(operation, request, result);
   };
   return Operate(record, std::move(task));
+}
+
+// A parent's rows between the stream and its copy are not read; what they do to children through
+// foreign keys is in no log. So the children are copied with it.
+absl::Status SourceActor::AddChildren(CopyRequest* request) {
+  auto known = catalogue_->LoadReplication(id_);
+  if (!known.ok()) return known.status();
+  const auto wanted = [&](const v1::TableName& name) {
+    return std::any_of(request->only.begin(), request->only.end(), [&](const v1::TableName& one) {
+      return strcasecmp(one.schema().c_str(), name.schema().c_str()) == 0 &&
+             (one.table().empty() || strcasecmp(one.table().c_str(), name.table().c_str()) == 0);
+    });
+  };
+  const auto acts = [](const std::string& action) {
+    return action == "CASCADE" || action == "SET NULL";
+  };
+  for (bool grown = true; grown;) {
+    grown = false;
+    for (const v1::TableVersion& table : known->tables) {
+      const v1::TableDef& def = table.def();
+      const bool follows = std::any_of(
+          def.foreign_keys().begin(), def.foreign_keys().end(), [&](const v1::ForeignKeyDef& key) {
+            return (acts(key.on_delete()) || acts(key.on_update())) && wanted(key.referenced());
+          });
+      if (!follows || wanted(def.name())) continue;
+      spdlog::info("copied with its parent tbl={}.{} {}", def.name().schema(), def.name().table(),
+                   Tag());
+      request->only.push_back(def.name());
+      grown = true;
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status SourceActor::Drain(const std::string& operation,

@@ -151,6 +151,7 @@ class SourceActor {
   absl::StatusOr<v1::Operation> CopyAll(Command command, CopyRequest request);
   absl::StatusOr<v1::Operation> Sync(Command command, const pg::SourceRecord& record,
                                      CopyRequest request);
+  absl::Status AddChildren(CopyRequest* request);
   // Replays everything that was received. When that fails, `failing_allowed` leave the replica and
   // it is tried once more.
   absl::Status Drain(const std::string& operation,

@@ -153,6 +153,67 @@ TEST_P(CommandsTest, EventsBetweenTheStreamAndTheCopyAreIgnoredForTheseTablesOnl
   EXPECT_EQ(Disabled(), "");
 }
 
+// What foreign keys do to children is in no log: a parent that is copied again takes them along,
+// and a child that was copied does not get it a second time.
+TEST_P(CommandsTest, ChildrenAreCopiedWithTheirParent) {
+  StartSmall();
+  replica_->Init("d");
+  Source(
+      "DELETE FROM a WHERE id = 1; INSERT INTO a VALUES (50, 'fifty', 'x');"
+      "INSERT INTO b VALUES (50, 50)");
+  EXPECT_THAT(replica_->MustCtl({"sync_tables", "--tables", "d.a"}), HasSubstr(": 2 tables, "));
+  Source("INSERT INTO b VALUES (60, 50); DELETE FROM a WHERE id = 2");
+  EXPECT_THAT(replica_->MustCtl({"sync_tables", "--tables", "d.b"}), HasSubstr(": 1 tables, "));
+  Source("DELETE FROM a WHERE id = 50");
+  replica_->Start("d");
+  EXPECT_EQ(ReplicaDifferences(), "");
+  EXPECT_EQ(Disabled(), "");
+}
+
+// Whether rows that were prepared before are in a copy cannot be told: nothing is guessed.
+TEST_P(CommandsTest, PreparedRowsAreNeitherLostNorBroughtTwice) {
+  StartSmall();
+  replica_->Init("d");
+  replica_->Start("d");
+  Mysql xa = source_->Connect("d");
+  const auto prepare = [&](const std::string& xid) {
+    for (const std::string& sql :
+         std::vector<std::string>{"XA START '" + xid + "'", "INSERT INTO c (v) VALUES (70)",
+                                  "INSERT INTO a (v) VALUES ('" + xid + "')",
+                                  "XA END '" + xid + "'", "XA PREPARE '" + xid + "'"}) {
+      xa.Exec(sql);
+    }
+  };
+  prepare("x");
+  replica_->WaitCaughtUp("d", std::chrono::seconds(60));
+  // Seen where it may be seen; else by what the replica has put aside.
+  RunResult sync = replica_->Ctl({"sync_tables", "--tables", "d.c"});
+  EXPECT_EQ(sync.exit_code, 3);
+  EXPECT_THAT(sync.err, HasSubstr("XA"));
+  EXPECT_EQ(State(), "running");
+  xa.Exec("XA COMMIT 'x'");
+  replica_->WaitCaughtUp("d", std::chrono::seconds(60));
+  replica_->MustCtl({"sync_tables", "--tables", "d.c"});
+  EXPECT_EQ(ReplicaDifferences(), "");
+  // Prepared behind the stream's place, before the copy.
+  replica_->Stop("d");
+  prepare("y");
+  sync = replica_->Ctl({"sync_tables", "--tables", "d.c"});
+  EXPECT_EQ(sync.exit_code, source_->is_mariadb() ? 3 : 0) << sync.err;
+  xa.Exec("XA COMMIT 'y'");
+  replica_->Start("d");
+  if (!source_->is_mariadb()) {
+    WaitFor("c leaves", [&] { return Disabled() == "c"; });
+    EXPECT_THAT(Target("SELECT t_reason FROM sch_chameleon.t_replica_tables WHERE"
+                       " v_table_name = 'c'"),
+                HasSubstr("its rows were prepared as XA transaction"));
+    replica_->WaitCaughtUp("d", std::chrono::seconds(60));
+    replica_->MustCtl({"sync_tables", "--tables", "disabled"});
+  }
+  EXPECT_EQ(ReplicaDifferences(), "");
+  EXPECT_EQ(Disabled(), "");
+}
+
 TEST_P(CommandsTest, SyncFollowsByGtid) {
   SourceOptions options;
   if (GetParam() == SourceKind::kMysql) {

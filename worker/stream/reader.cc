@@ -291,7 +291,10 @@ absl::Status Reader::OnTableMap(const Event& event) {
       break;
     case Wanted::kKnown: {
       mapped->not_yet = tables_->NotYet(*state);
-      if (mapped->not_yet) break;  // its definition may differ from the copy's
+      if (mapped->not_yet) {  // its definition may differ from the copy's
+        mapped->copied = std::move(state);
+        break;
+      }
       LayOutOldTemporals(state->version.def(), &mapped->map);
       auto status = state->reader_codec->CheckTableMap(mapped->map, tables_->is_mariadb());
       if (!status.ok()) {
@@ -304,6 +307,9 @@ absl::Status Reader::OnTableMap(const Event& event) {
   }
   const auto* parent = mapped->table == nullptr ? nullptr : &mapped->table->version.def();
   mapped->cascades = CascadeRulesOf(mapped->map.schema, mapped->map.table, parent, *tables_);
+  const size_t erased = std::erase_if(
+      mapped->cascades, [&](const CascadeRule& rule) { return tables_->NotYet(*rule.child); });
+  if (erased > 0) mapped->not_yet = true;    // what their copies hold already: look again later
   if (maps_.size() > 10'000) maps_.clear();  // table ids are never reused: old ones are dead
   auto& slot = maps_[id];
   slot.body.assign(event.body);

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -113,6 +114,7 @@ class Reader {
   absl::flat_hash_map<uint64_t, CachedMap> maps_;  // by table id
 
   Transaction tx_;
+  std::set<std::shared_ptr<TableState>> copied_;  // of the open group: their copies have its rows
   bool tx_spilled_ = false;
   bool commit_deferred_ = false;  // until the rotation: see LogPosition::AddressableByFile
   v1::XaStep deferred_xa_;        // of the deferred commit

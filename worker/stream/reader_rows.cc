@@ -61,6 +61,7 @@ absl::Status Reader::OnRows(const binlog::Event& event) {
   }
   if (mapped->table == nullptr || mapped->table->stopped) {
     if (cascades) StopChildren(*mapped, rows->kind);
+    if (mapped->copied != nullptr) copied_.insert(mapped->copied);
     return absl::OkStatus();
   }
   if (!cascades && Skips(*mapped->table, rows->kind)) return absl::OkStatus();

@@ -62,6 +62,7 @@ int64_t Reader::EndGroup() {
   position_.Commit();
   group_ = Group::kNone;
   savepoints_.clear();
+  copied_.clear();
   const int64_t time_us = std::exchange(tx_time_us_, 0);
   return time_us != 0 ? time_us : int64_t{header_.timestamp} * 1'000'000;
 }
@@ -101,6 +102,15 @@ absl::Status Reader::OnXaPrepare(const binlog::Event& event) {
         "Run init_replica for this source.");
   }
   if (auto status = FlushCascade(); !status.ok()) return status;
+  // MySQL shows prepared transactions only to those who may see them: whether this one ended before
+  // the copy was made, nobody knows. On MariaDB nothing was prepared then.
+  for (const auto& table : copied_) {
+    if (tables_->is_mariadb() || table->stopped) continue;
+    StopTable(table,
+              fmt::format("its rows were prepared as XA transaction {} before it was copied; "
+                          "run sync_tables when that has ended",
+                          XidText(prepare->xid)));
+  }
   v1::XaStep step;
   step.set_kind(v1::XaStep::PREPARE);
   step.set_xid(prepare->xid);

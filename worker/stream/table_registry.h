@@ -28,7 +28,7 @@ struct TableState {
   std::unique_ptr<encode::TableCodec> reader_codec;  // reader thread: keys and checks
   std::unique_ptr<encode::TableCodec> uplink_codec;  // uplink thread: JSON
   bool lenient = false;  // some of its events are skipped: a change may find any state of its row
-  std::atomic<bool> stopped = false;                 // left the replica: changes are ignored
+  std::atomic<bool> stopped = false;  // left the replica: changes are ignored
 
   uint64_t id() const { return version.plan().table_id(); }
   std::string FullName() const;  // "schema.table" of the source
@@ -41,7 +41,9 @@ struct MappedTable {
   ~MappedTable();
 
   std::shared_ptr<TableState> table;  // null: changes are ignored by name
-  bool not_yet = false;               // ignored because the table's copy has them
+  bool not_yet = false;  // holds only here: a copy of it, or of a child, has changes already
+  std::shared_ptr<TableState>
+      copied;  // not null: its changes are ignored because its copy has them
   binlog::TableMap map;
   std::vector<CascadeRule> cascades;  // of its children
 
