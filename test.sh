@@ -3,7 +3,8 @@
 # Arguments go to ctest: ./test.sh -L unit. Without any, all but the label "oracle" is run, which plays
 # every statement of the corpus on both servers: ./test.sh -L oracle
 #
-#   CHAMELEON_WITHOUT_MYSQL=1   do without MySQL 9.7 when it cannot be downloaded
+#   CHAMELEON_WITHOUT_MYSQL=1   do without MySQL 9.7 and MariaDB 11.8 when they cannot be
+#                               downloaded
 #   CHAMELEON_TEST_SECONDS=10   load for the long integration tests (60)
 #   CHAMELEON_SEED=N            repeat a failed run's random choices
 #   CHAMELEON_CACHE=DIRECTORY   where downloads and server templates are kept (~/.cache/chameleon)
@@ -14,6 +15,7 @@ cd "$(dirname "$0")"
 install_packages "$packages_build $packages_servers $packages_tests $packages_fuzz"
 if [ "${CHAMELEON_WITHOUT_MYSQL:-}" != 1 ]; then
   tests/support/fetch_mysql.sh
+  tests/support/fetch_mysql.sh trixie mariadb-trixie mariadb-server-core
 fi
 cmake --preset release
 cmake --build --preset release

@@ -3,7 +3,7 @@
 #
 # Unpacks a database server of another Debian suite, with all its libraries, into
 # ${CHAMELEON_CACHE:-$HOME/.cache/chameleon}/DIRECTORY/root. By default MySQL of sid in mysql-sid;
-# MariaDB 11.8 would be: fetch_mysql.sh trixie mariadb-trixie mariadb-server-core
+# MariaDB 11.8 is: fetch_mysql.sh trixie mariadb-trixie mariadb-server-core
 #
 # Nothing of it is installed. The machine's own Debian entry in /etc/apt, with the suite changed,
 # goes into a private apt directory, so the mirror, its keys and any proxy are those of the machine.
@@ -25,7 +25,7 @@ fail() {
     echo "error: cannot fetch ${packages[*]} of Debian $suite: $1"
     echo "HINT: check that the machine reaches the Debian mirror named in /etc/apt, then run" \
       "tests/support/fetch_mysql.sh again; or copy $base/root from a machine that has it;" \
-      "or set CHAMELEON_WITHOUT_MYSQL=1 to test without MySQL (MariaDB alone)."
+      "or set CHAMELEON_WITHOUT_MYSQL=1 to test with this machine's MariaDB alone."
   } >&2
   exit 1
 }

@@ -94,7 +94,22 @@ void Server::Restart() {
   Start();
 }
 
-const char* Name(SourceKind kind) { return kind == SourceKind::kMariadb ? "mariadb" : "mysql"; }
+const char* Name(SourceKind kind) {
+  switch (kind) {
+    case SourceKind::kMariadb:
+      return "mariadb";
+    case SourceKind::kMysql:
+      return "mysql";
+    case SourceKind::kMariadb11:
+      break;
+  }
+  return "mariadb11";
+}
+
+bool Wanted(SourceKind kind) {
+  const char* without = std::getenv("CHAMELEON_WITHOUT_MYSQL");
+  return kind == SourceKind::kMariadb || without == nullptr || std::string(without) != "1";
+}
 
 MysqlAddress SourceServer::Address(const std::string& database) const {
   return {.port = port_, .socket = socket(), .database = database};
@@ -181,44 +196,89 @@ Spawn MariadbServer::Command() {
   return spawn;
 }
 
-// ---- MySQL ----
+// ---- what fetch_mysql.sh has unpacked ----
 
 namespace {
 
-fs::path MysqlRoot() { return CacheDir() / "mysql-sid" / "root"; }
-
-// mysqld by its own loader: the libraries of its distribution are newer than ours.
-std::vector<std::string> MysqldArguments() {
-  fs::path root = MysqlRoot();
+// The server by its own loader: the libraries of its distribution are newer than ours.
+std::vector<std::string> UnpackedServer(const std::string& name, const std::string& program,
+                                        const std::string& share) {
+  fs::path root = CacheDir() / name / "root";
   for (const char* loader : {"usr/lib64/ld-linux-x86-64.so.2", "usr/lib/ld-linux-aarch64.so.1"}) {
     if (!fs::exists(root / loader)) continue;
     std::string libraries;
     for (const auto& entry : fs::directory_iterator(root / "usr/lib")) {
       if (entry.path().filename().string().ends_with("-linux-gnu")) libraries = entry.path();
     }
-    std::string usr = root / "usr";
+    const std::string usr = root / "usr";
     return {root / loader,
             "--library-path",
             libraries,
-            root / "usr/sbin/mysqld",
+            root / "usr/sbin" / program,
             "--no-defaults",
             "--basedir=" + usr,
-            "--plugin-dir=" + usr + "/lib/mysql/plugin",
-            "--lc-messages-dir=" + usr + "/share/mysql",
-            "--character-sets-dir=" + usr + "/share/mysql/charsets",
-            "--mysqlx=OFF",
+            "--lc-messages-dir=" + usr + "/share/" + share,
+            "--character-sets-dir=" + usr + "/share/" + share + "/charsets",
             "--secure-file-priv="};
   }
-  throw std::runtime_error(
-      fmt::format("no MySQL in {}; run tests/support/fetch_mysql.sh", root.string()));
+  throw std::runtime_error(fmt::format(
+      "no {} in {}; run tests/support/fetch_mysql.sh (./test.sh does)", program, root.string()));
+}
+
+std::vector<std::string> MysqldArguments() {
+  std::vector<std::string> argv = UnpackedServer("mysql-sid", "mysqld", "mysql");
+  const std::string usr = CacheDir() / "mysql-sid/root/usr";
+  argv.push_back("--plugin-dir=" + usr + "/lib/mysql/plugin");
+  argv.push_back("--mysqlx=OFF");
+  return argv;
+}
+
+std::vector<std::string> Mariadb11Arguments() {
+  return UnpackedServer("mariadb-trixie", "mariadbd", "mariadb");
+}
+
+std::vector<std::string> Plus(std::vector<std::string> argv, const std::vector<std::string>& more) {
+  argv.insert(argv.end(), more.begin(), more.end());
+  return argv;
 }
 
 }  // namespace
 
-bool MysqlServer::Wanted() {
-  const char* without = std::getenv("CHAMELEON_WITHOUT_MYSQL");
-  return without == nullptr || std::string(without) != "1";
+// ---- MariaDB 11.8 ----
+
+Mariadb11Server::Mariadb11Server(SourceOptions options)
+    : SourceServer("cham-mdb11", std::move(options)) {
+  std::string name = "mariadb-" + VersionWord(Plus(Mariadb11Arguments(), {"--version"})) + "-1";
+  fs::path data = Template(name, [](const fs::path& path) {
+    // What mariadb-install-db of that version would do; ours has other file names.
+    const fs::path share = CacheDir() / "mariadb-trixie/root/usr/share/mariadb";
+    std::string sql = "CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n";
+    for (const char* file : {"mariadb_system_tables.sql", "mariadb_performance_tables.sql",
+                             "mariadb_system_tables_data.sql"}) {
+      sql += ReadFile(share / file) + "\n";
+    }
+    sql += fmt::format("DELETE FROM mysql.global_priv WHERE User='';\nFLUSH PRIVILEGES;\n{}",
+                       kSourceUsers);
+    fs::create_directories(path);
+    WriteFile(path.string() + ".sql", sql);
+    MustRun({.argv = Plus(Mariadb11Arguments(),
+                          {"--bootstrap", "--user=root", "--datadir=" + path.string(),
+                           "--innodb-log-file-size=16M"})},
+            path.string() + ".sql");
+    fs::remove(path.string() + ".sql");
+  });
+  CopyTree(data, directory() / "data");
 }
+
+Spawn Mariadb11Server::Command() {
+  Spawn spawn{.argv = Mariadb11Arguments(), .log = log_path(), .own_session = true};
+  for (auto& arg : CommonArguments()) spawn.argv.push_back(arg);
+  spawn.argv.push_back("--innodb-log-file-size=64M");
+  for (auto& arg : options_.args) spawn.argv.push_back(arg);
+  return spawn;
+}
+
+// ---- MySQL ----
 
 MysqlServer::MysqlServer(SourceOptions options) : SourceServer("cham-my", std::move(options)) {
   std::vector<std::string> version = MysqldArguments();
@@ -251,10 +311,16 @@ Spawn MysqlServer::Command() {
 
 std::unique_ptr<SourceServer> StartSource(SourceKind kind, SourceOptions options) {
   std::unique_ptr<SourceServer> server;
-  if (kind == SourceKind::kMariadb) {
-    server = std::make_unique<MariadbServer>(std::move(options));
-  } else {
-    server = std::make_unique<MysqlServer>(std::move(options));
+  switch (kind) {
+    case SourceKind::kMariadb:
+      server = std::make_unique<MariadbServer>(std::move(options));
+      break;
+    case SourceKind::kMysql:
+      server = std::make_unique<MysqlServer>(std::move(options));
+      break;
+    case SourceKind::kMariadb11:
+      server = std::make_unique<Mariadb11Server>(std::move(options));
+      break;
   }
   server->Start();
   return server;

@@ -42,8 +42,12 @@ class Server {
   ChildProcess process_;  // after dir_: ends before the directory is removed
 };
 
-enum class SourceKind { kMariadb, kMysql };
-const char* Name(SourceKind kind);  // "mariadb", "mysql"
+// kMariadb11: what only the newer MariaDB has; most cases run on the first two (both_servers.h).
+enum class SourceKind { kMariadb, kMysql, kMariadb11 };
+const char* Name(SourceKind kind);  // "mariadb", "mysql", "mariadb11"
+// False only when the user asked to do without it (CHAMELEON_WITHOUT_MYSQL=1: without what is
+// downloaded).
+bool Wanted(SourceKind kind);
 
 struct SourceOptions {
   std::vector<std::string> args;  // later than ours, so they win: "--log-bin=OFF" …
@@ -54,7 +58,7 @@ struct SourceOptions {
 class SourceServer : public Server {
  public:
   virtual SourceKind kind() const = 0;
-  bool is_mariadb() const { return kind() == SourceKind::kMariadb; }
+  bool is_mariadb() const { return kind() != SourceKind::kMysql; }
   std::string socket() const { return (directory() / "mysql.sock").string(); }
   MysqlAddress Address(const std::string& database = "") const;
   Mysql Connect(const std::string& database = "") const { return Mysql(Address(database)); }
@@ -82,14 +86,23 @@ class MariadbServer : public SourceServer {
   Spawn Command() override;
 };
 
-// MySQL 9.7, unpacked by tests/support/fetch_mysql.sh; run with its own loader and libraries, so it
-// needs neither root nor chroot.
+// MariaDB 11.8 of Debian 13, unpacked by fetch_mysql.sh trixie mariadb-trixie mariadb-server-core.
+// Like MySQL's, it runs with its own loader and libraries, so it needs neither root nor chroot.
+class Mariadb11Server : public SourceServer {
+ public:
+  explicit Mariadb11Server(SourceOptions options = {});
+  SourceKind kind() const override { return SourceKind::kMariadb11; }
+
+ protected:
+  Spawn Command() override;
+};
+
+// MySQL 9.7, unpacked by tests/support/fetch_mysql.sh.
 class MysqlServer : public SourceServer {
  public:
   explicit MysqlServer(SourceOptions options = {});
   SourceKind kind() const override { return SourceKind::kMysql; }
-  // False only when the user asked to do without it (CHAMELEON_WITHOUT_MYSQL=1).
-  static bool Wanted();
+  static bool Wanted() { return test::Wanted(SourceKind::kMysql); }
 
  protected:
   Spawn Command() override;

@@ -11,9 +11,7 @@ namespace {
 class SourceServerTest : public ::testing::TestWithParam<SourceKind> {
  protected:
   void SetUp() override {
-    if (GetParam() == SourceKind::kMysql && !MysqlServer::Wanted()) {
-      GTEST_SKIP() << "CHAMELEON_WITHOUT_MYSQL=1";
-    }
+    if (!Wanted(GetParam())) GTEST_SKIP() << "CHAMELEON_WITHOUT_MYSQL=1";
   }
 };
 
@@ -61,7 +59,8 @@ TEST_P(SourceServerTest, ServerOptionsOfTheCallerWin) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, SourceServerTest,
-                         ::testing::Values(SourceKind::kMariadb, SourceKind::kMysql),
+                         ::testing::Values(SourceKind::kMariadb, SourceKind::kMysql,
+                                           SourceKind::kMariadb11),
                          [](const auto& info) { return Name(info.param); });
 
 TEST(PostgresServer, RunsAndSurvivesKill9) {
