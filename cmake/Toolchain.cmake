@@ -13,6 +13,15 @@ if(CHAMELEON_SANITIZE)
   add_link_options(-fsanitize=${CHAMELEON_SANITIZE})
 endif()
 
+# Fuzzers (tests/fuzz) need the rooms that they feed to report what they reach.
+option(CHAMELEON_FUZZ "build the fuzzers (clang)" OFF)
+if(CHAMELEON_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "CHAMELEON_FUZZ needs clang: set CMAKE_CXX_COMPILER=clang++")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 find_program(CCACHE ccache)
 if(CCACHE)
   # time_macros and pch_defines: a precompiled header must not defeat the cache.

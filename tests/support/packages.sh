@@ -10,7 +10,8 @@ packages_build="g++ cmake ninja-build pkg-config ccache mold
 # To run it against private servers. Only the servers themselves: no service, no configuration.
 packages_servers="mariadb-server-core mariadb-client-core postgresql"
 # To build the tests, and the tools that demo.sh takes from them.
-packages_tests="libgtest-dev libgmock-dev nlohmann-json3-dev"
+# mariadb-client: mariadb-binlog, which prints logs that ours are compared with.
+packages_tests="libgtest-dev libgmock-dev nlohmann-json3-dev mariadb-client"
 # libFuzzer.
 packages_fuzz="clang libclang-rt-dev"
 

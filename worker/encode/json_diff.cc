@@ -35,16 +35,23 @@ enum Operation : uint8_t { kReplace = 0, kInsert = 1, kRemove = 2 };
 constexpr int kDepthMax = 128;
 constexpr size_t kLargeWord = 4;
 
+struct Member;
+
 // A value whose containers are taken apart as far as a diff needs it.
 struct Node {
   uint8_t type = kLiteral;  // kLargeObject and kLargeArray once it is opened
   std::string_view raw;     // not opened: from its first byte on, perhaps too long
   bool opened = false;
-  std::vector<std::pair<std::string, Node>> members;  // of an object, sorted as the server does
-  std::vector<Node> items;                            // of an array
+  std::vector<Member> members;  // of an object, sorted as the server does
+  std::vector<Node> items;      // of an array
 
   bool is_object() const { return type == kSmallObject || type == kLargeObject; }
   bool is_array() const { return type == kSmallArray || type == kLargeArray; }
+};
+
+struct Member {
+  std::string key;
+  Node value;
 };
 
 absl::Status Damaged(const char* what) {
@@ -91,7 +98,7 @@ absl::Status Open(Node* node) {
     const uint64_t key = LoadLittle(data.substr(key_at, word));
     const uint64_t length = LoadLittle(data.substr(key_at + word, 2));
     if (key + length > bytes) return Damaged("a key beyond the end");
-    node->members.emplace_back(std::string(data.substr(key, length)), std::move(child));
+    node->members.push_back({std::string(data.substr(key, length)), std::move(child)});
   }
   node->opened = true;
   node->type = object ? kLargeObject : kLargeArray;
@@ -173,14 +180,14 @@ absl::Status Write(const Node& node, int depth, std::string* out) {
   AppendLittle(count, kLargeWord, out);
   out->append(kLargeWord + count * (key_entry + 1 + kLargeWord), '\0');
   for (size_t i = 0; object && i < count; ++i) {
-    const std::string& key = node.members[i].first;
+    const std::string& key = node.members[i].key;
     const size_t at = begin + 2 * kLargeWord + i * key_entry;
     StoreLittle(out->size() - begin, kLargeWord, at, out);
     StoreLittle(key.size(), 2, at + kLargeWord, out);
     out->append(key);
   }
   for (size_t i = 0; i < count; ++i) {
-    const Node& child = object ? node.members[i].second : node.items[i];
+    const Node& child = object ? node.members[i].value : node.items[i];
     const size_t at = entries + i * (1 + kLargeWord);
     (*out)[at] = static_cast<char>(child.type);
     const bool small = child.type == kLiteral || (child.type >= kInt16 && child.type <= kUint32);
@@ -314,7 +321,7 @@ bool Change(Node* parent, const Leg& leg, uint8_t operation, Node value) {
   if (operation == kRemove) {
     if (child == nullptr) return false;
     if (leg.is_key) {
-      std::erase_if(parent->members, [&](const auto& member) { return member.first == leg.key; });
+      std::erase_if(parent->members, [&](const auto& member) { return member.key == leg.key; });
     } else {
       parent->items.erase(parent->items.begin() + static_cast<ptrdiff_t>(leg.index));
     }
@@ -324,8 +331,8 @@ bool Change(Node* parent, const Leg& leg, uint8_t operation, Node value) {
     if (!parent->is_object() || child != nullptr) return false;
     const auto at =
         std::find_if(parent->members.begin(), parent->members.end(),
-                     [&](const auto& member) { return KeyBefore(leg.key, member.first); });
-    parent->members.emplace(at, leg.key, std::move(value));
+                     [&](const auto& member) { return KeyBefore(leg.key, member.key); });
+    parent->members.insert(at, {leg.key, std::move(value)});
     return true;
   }
   if (!parent->is_array()) return false;

@@ -1,0 +1,48 @@
+// What the servers' own tools print of a binary log's rows (mysqlbinlog, mariadb-binlog: -vv
+// --base64-output=DECODE-ROWS), and how a printed value compares with the literal that the worker
+// makes of the same column.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "chameleon/v1/types.pb.h"
+
+namespace chameleon::test {
+
+// How a tool escapes text: MySQL's as \n, \' and \x01; MariaDB's only control characters, as \x0a.
+enum class Tool { kMysql, kMariadb };
+
+struct PrintedLog {
+  Tool tool;
+  std::string text;
+};
+
+struct PrintedRow {
+  std::string verb;                   // INSERT, UPDATE, DELETE
+  std::string table;                  // schema.table
+  std::map<int, std::string> before;  // column number, from 1, to the text after "@n="
+  std::map<int, std::string> after;
+};
+
+// By the first tool that can read the log to its end: MySQL's, else MariaDB's (which still knows
+// version 1 rows of 5.1). `file` may be gzipped. std::runtime_error: neither can, or is there.
+PrintedLog PrintLog(const std::string& file);
+std::vector<PrintedRow> PrintedRows(const std::string& text);
+
+// Empty: `literal` (null: SQL NULL) is what `printed` says. Else what was expected.
+//
+// Where the tools print less than the value: FLOAT and VECTOR have six digits, and are
+// compared at those. Where
+// they print something else: the year 0 is 1900, BINARY is without its padding, zero dates and the
+// invalid enum value are NULL by policy here.
+std::string Difference(const v1::ColumnDef& def, Tool tool, const std::string& printed,
+                       const std::optional<std::string>& literal);
+
+// The document after a partial update: `expression` is JSON_REPLACE(@2, '$.a', 1) and the like over
+// the document `before`, both as printed. std::runtime_error: not understood.
+std::string AfterPartialUpdate(const std::string& expression, const std::string& before);
+
+}  // namespace chameleon::test
