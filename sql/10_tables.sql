@@ -43,7 +43,6 @@ CREATE TABLE sch_chameleon.t_sources (
   ts_last_maintenance timestamptz,
   v_log_table varchar[] NOT NULL,              -- the first one is being written
   i_log_rows bigint NOT NULL DEFAULT 0,        -- rows in it
-  i_log_blocks bigint NOT NULL DEFAULT 0,      -- its size after the last batch
   t_last_error text NOT NULL DEFAULT '',
   ts_last_error timestamptz,
   PRIMARY KEY (i_id_source)
@@ -134,8 +133,6 @@ CREATE TABLE sch_chameleon.t_replica_batch (
   i_skipped bigint,
   i_ddl bigint,
   v_log_table varchar NOT NULL,
-  i_first_block bigint NOT NULL, -- where its lines stand in the log table
-  i_last_block bigint NOT NULL,
   PRIMARY KEY (i_id_source, i_id_batch)
 ) WITH (fillfactor = 70);
 CREATE INDEX idx_t_replica_batch_pending

@@ -18,6 +18,10 @@ BEGIN
       'ALTER TABLE sch_chameleon.%I
          ALTER jsb_event_before SET STORAGE EXTERNAL, ALTER jsb_event_after SET STORAGE EXTERNAL',
       v_name);
+    -- COPY puts small lines into what earlier pages have left: without an index a batch's lines would
+    -- have to be looked for in the whole table.
+    EXECUTE format('CREATE INDEX %I ON sch_chameleon.%I (i_id_batch, i_id_table, enm_binlog_event)',
+                   v_name || '_lines', v_name);
     v_names := v_names || v_name;
   END LOOP;
   RETURN v_names;
@@ -78,7 +82,7 @@ BEGIN
   DELETE FROM sch_chameleon.t_error_log WHERE i_id_source = p_i_id_source;
   DELETE FROM sch_chameleon.t_discarded_rows WHERE i_id_source = p_i_id_source;
   DELETE FROM sch_chameleon.t_ledger WHERE i_id_source = p_i_id_source;
-  UPDATE sch_chameleon.t_sources SET i_log_rows = 0, i_log_blocks = 0, b_batch_open = false
+  UPDATE sch_chameleon.t_sources SET i_log_rows = 0, b_batch_open = false
   WHERE i_id_source = p_i_id_source;
 END $$;
 

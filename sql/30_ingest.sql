@@ -19,7 +19,6 @@ DECLARE
   v_rows integer := p_rows; -- lines to replay
   v_commit timestamptz;
   v_open boolean;
-  v_blocks bigint;
   v_switch boolean := false;
 BEGIN
   SELECT * INTO v_src FROM sch_chameleon.t_sources
@@ -51,8 +50,6 @@ BEGIN
       decode(p_xa->>'xid', 'base64'), (p_xa->>'part')::integer);
   END IF;
 
-  v_blocks := pg_relation_size(format('sch_chameleon.%I', p_log_table)::regclass)
-    / current_setting('block_size')::bigint;
   v_open := v_src.b_batch_open AND (p_xa->>'kind' = 'PREPARE') IS NOT TRUE;
   v_commit := CASE WHEN p_commit_us > 0
                    THEN timestamptz 'epoch' + p_commit_us * interval '1 microsecond' END;
@@ -60,12 +57,12 @@ BEGIN
     INSERT INTO sch_chameleon.t_replica_batch (
       i_id_batch, i_id_source, t_binlog_name, i_binlog_position, t_gtid_set, t_server_id,
       i_file_created, t_begin_binlog_name, i_begin_binlog_position, ts_source_commit, b_more,
-      b_exclusive, i_rows, i_changes, ts_processed, v_log_table, i_first_block, i_last_block)
+      b_exclusive, i_rows, i_changes, ts_processed, v_log_table)
     VALUES (
       p_batch, p_i_id_source, p_end->>'file', (p_end->>'offset')::bigint, p_end->>'gtid',
       p_end->>'server_id', (p_end->>'file_created')::bigint, v_src.t_binlog_name,
       v_src.i_binlog_position, v_commit, p_more, p_exclusive, v_rows, p_changes,
-      clock_timestamp(), p_log_table, greatest(v_src.i_log_blocks - 1, 0), v_blocks);
+      clock_timestamp(), p_log_table);
     -- Switch between whole transactions only, and only to an empty table.
     v_switch := NOT p_more AND v_src.i_log_rows + v_rows >= p_log_rows_max
       AND pg_relation_size(format('sch_chameleon.%I', v_src.v_log_table[2])::regclass) = 0;
@@ -91,8 +88,7 @@ BEGIN
       b_idle = v_rows = 0 AND p_commit_us = 0 AND NOT p_more,
       v_log_table = CASE WHEN v_switch THEN ARRAY[v_log_table[2], v_log_table[1]]
                          ELSE v_log_table END,
-      i_log_rows = CASE WHEN v_switch THEN 0 ELSE i_log_rows + v_rows END,
-      i_log_blocks = CASE WHEN v_switch THEN 0 ELSE v_blocks END
+      i_log_rows = CASE WHEN v_switch THEN 0 ELSE i_log_rows + v_rows END
   WHERE s.i_id_source = p_i_id_source;
 
   IF p_versions IS NOT NULL THEN

@@ -12,8 +12,8 @@ CREATE TYPE sch_chameleon.ty_replay_status AS (
 );
 
 -- The statements that apply one batch of one table, from its plan (protobuf JSON, original names).
--- In each: %1$I the log table, $1 the batch, $2 and $3 the first and last place of its lines, $4
--- whether they have a before image. Values are read by jsonb_to_record, which applies dimensions as input does (a cast would cut or pad);
+-- In each: %1$I the log table, $1 the batch, $2 whether the lines have a before image, $3 the place of
+-- the only one, or NULL. Values are read by jsonb_to_record, which applies dimensions as input does (a cast would cut or pad);
 -- json documents are unwrapped from their string, or they would become JSON strings.
 CREATE FUNCTION sch_chameleon.fn_replay_statements(
   p_plan json, OUT t_delete text, OUT t_update text, OUT t_update_key text, OUT t_insert text,
@@ -61,7 +61,7 @@ BEGIN
   v_key_match := replace(v_key_match, '%', '%%');
 
   v_log := 'l.i_id_batch = $1 AND l.i_id_table = ' || (p_plan->>'table_id')::bigint
-    || ' AND l.ctid BETWEEN $2 AND $3 AND (l.jsb_event_before IS NOT NULL) = $4'
+    || ' AND (l.jsb_event_before IS NOT NULL) = $2 AND ($3 IS NULL OR l.ctid = $3)'
     || ' AND l.enm_binlog_event = ';
   t_delete := 'DELETE FROM ' || v_target || ' t USING sch_chameleon.%1$I l CROSS JOIN LATERAL '
     || 'jsonb_to_record(l.jsb_event_before) AS o(' || v_key_record || ') WHERE ' || v_log
@@ -83,20 +83,18 @@ BEGIN
     || v_record || ') WHERE ' || v_log || '''update''';
 END $$;
 
--- Where a batch's lines of one table, event and form stand in the log table.
+-- A batch's lines of one table, event and form.
 CREATE TYPE sch_chameleon.ty_log_range AS (
   enm_binlog_event sch_chameleon.en_binlog_event,
   b_before boolean, -- with a before image: deletes, updates that do not hold the whole row
-  i_rows bigint,
-  tid_first tid,
-  tid_last tid
+  i_rows bigint
 );
 
 -- Runs one of them. Fewer rows than lines: a row is not where the source had it. That is drift,
 -- except in a table whose events are skipped in part (p_lenient: its number): counted in the ledger.
 CREATE FUNCTION sch_chameleon.fn_replay_statement(
   p_statement text, p_log_table varchar, p_batch bigint, p_range sch_chameleon.ty_log_range,
-  p_lenient bigint DEFAULT NULL)
+  p_lenient bigint DEFAULT NULL, p_line tid DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp SET jit = off
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -104,7 +102,7 @@ DECLARE
   v_rows bigint;
 BEGIN
   EXECUTE format(p_statement, p_log_table)
-  USING p_batch, p_range.tid_first, p_range.tid_last, p_range.b_before;
+  USING p_batch, p_range.b_before, p_line;
   GET DIAGNOSTICS v_rows = ROW_COUNT;
   IF v_rows <> p_range.i_rows AND p_lenient IS NOT NULL THEN
     INSERT INTO sch_chameleon.t_ledger AS l (i_id_source, i_id_table, t_kind, i_count)
@@ -132,7 +130,7 @@ BEGIN
     CONTINUE WHEN r.enm_binlog_event <> 'insert';
     EXECUTE format(replace(p_version.t_delete_updated, 'l.enm_binlog_event = ''update''',
                            'l.enm_binlog_event = ''insert'''), p_log_table)
-    USING p_batch, r.tid_first, r.tid_last, r.b_before;
+    USING p_batch, r.b_before, NULL::tid;
   END LOOP;
 END $$;
 
@@ -154,7 +152,7 @@ BEGIN
   FOREACH r IN ARRAY p_ranges LOOP
     CONTINUE WHEN r.enm_binlog_event = 'stop';
     IF r.enm_binlog_event = 'cascade' THEN
-      PERFORM sch_chameleon.fn_replay_cascade(p_log_table, p_batch, p_version.i_id_table, r);
+      PERFORM sch_chameleon.fn_replay_cascade(p_log_table, p_batch, p_version.i_id_table);
       CONTINUE;
     END IF;
     PERFORM sch_chameleon.fn_replay_statement(
@@ -187,9 +185,7 @@ EXCEPTION WHEN unique_violation THEN
   END LOOP;
 END $$;
 
--- What a batch holds for each table. The log table has no index (COPY would be half as fast): the
--- batch's lines are in the blocks p_first_block … p_last_block, found by a TID range scan; should a
--- VACUUM have moved the end of the table, all of it is read. CH012: lines are missing.
+-- What a batch holds for each table. CH012: lines are missing.
 CREATE TYPE sch_chameleon.ty_batch_part AS (
   i_id_table bigint,
   i_rows bigint,
@@ -199,7 +195,7 @@ CREATE TYPE sch_chameleon.ty_batch_part AS (
 );
 
 CREATE FUNCTION sch_chameleon.fn_batch_content(
-  p_log_table varchar, p_batch bigint, p_first_block bigint, p_last_block bigint, p_rows bigint)
+  p_log_table varchar, p_batch bigint, p_rows bigint)
 RETURNS SETOF sch_chameleon.ty_batch_part
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off AS $$
 DECLARE
@@ -209,23 +205,16 @@ DECLARE
                   coalesce(sum(g.rows) FILTER (WHERE g.event IN (''truncate'', ''ddl'')),
                            0)::bigint AS i_statements,
                   coalesce(sum(g.rows) FILTER (WHERE g.event = ''stop''), 0)::bigint AS i_stops,
-                  array_agg(ROW(g.event, g.before, g.rows, g.first, g.last)
+                  array_agg(ROW(g.event, g.before, g.rows)
                               ::sch_chameleon.ty_log_range ORDER BY g.event, g.before) AS t_ranges
            FROM (SELECT l.i_id_table, l.enm_binlog_event AS event,
-                        l.jsb_event_before IS NOT NULL AS before, count(*) AS rows,
-                        min(l.ctid) AS first, max(l.ctid) AS last
-                 FROM sch_chameleon.%I l
-                 WHERE l.i_id_batch = $1 AND l.ctid BETWEEN $2 AND $3 GROUP BY 1, 2, 3) g
+                        l.jsb_event_before IS NOT NULL AS before, count(*) AS rows
+                 FROM sch_chameleon.%I l WHERE l.i_id_batch = $1 GROUP BY 1, 2, 3) g
            GROUP BY g.i_id_table) p', p_log_table);
   v_parts sch_chameleon.ty_batch_part[];
   v_found bigint;
 BEGIN
-  EXECUTE v_query INTO v_found, v_parts USING p_batch,
-    format('(%s,0)', p_first_block)::tid, format('(%s,65535)', p_last_block)::tid;
-  IF coalesce(v_found, 0) <> p_rows THEN
-    EXECUTE v_query INTO v_found, v_parts
-    USING p_batch, '(0,0)'::tid, '(4294967294,65535)'::tid;
-  END IF;
+  EXECUTE v_query INTO v_found, v_parts USING p_batch;
   IF coalesce(v_found, 0) <> p_rows THEN
     RAISE EXCEPTION 'batch % has % rows in log table %, % were stored', p_batch,
       coalesce(v_found, 0), p_log_table, p_rows USING ERRCODE = 'CH012';
@@ -357,7 +346,7 @@ DECLARE
 BEGIN
   i_batches := 0; i_replayed := 0; i_skipped := 0; i_ddl := 0;
   FOR b IN
-    SELECT r.i_id_batch, r.v_log_table, r.i_rows, r.i_first_block, r.i_last_block
+    SELECT r.i_id_batch, r.v_log_table, r.i_rows
     FROM sch_chameleon.t_replica_batch r
     WHERE r.i_id_source = p_i_id_source AND r.i_id_batch BETWEEN p_first AND p_last
       AND NOT r.b_replayed
@@ -365,7 +354,7 @@ BEGIN
   LOOP
     v_replayed := 0; v_skipped := 0; v_ddl := 0;
     v_parts := ARRAY(SELECT p FROM sch_chameleon.fn_batch_content(
-      b.v_log_table, b.i_id_batch, b.i_first_block, b.i_last_block, b.i_rows) p);
+      b.v_log_table, b.i_id_batch, b.i_rows) p);
     IF (SELECT sum(p.i_statements) FROM unnest(v_parts) p) > 0 THEN
       SELECT s.i_executed, s.i_skipped INTO v_ddl, v_skipped
       FROM sch_chameleon.fn_replay_statements_of(p_i_id_source, b.v_log_table, b.i_id_batch) s;
@@ -464,7 +453,8 @@ BEGIN
                WHEN r.before THEN v_version.t_update_key
                WHEN r.step = 1 THEN v_version.t_delete_updated
                ELSE v_version.t_insert_updated END,
-          v_log, p_batch, ROW(r.event, r.before, 1, r.id, r.id)::sch_chameleon.ty_log_range);
+          v_log, p_batch, ROW(r.event, r.before, 1)::sch_chameleon.ty_log_range,
+          NULL, r.id);
       EXCEPTION WHEN OTHERS THEN
         v_events := v_events || r.event;
         v_rows := v_rows || r.image;

@@ -38,7 +38,7 @@ BEGIN
   v_names := replace(v_names, '%', '%%');
   v_from := replace(v_from, '%', '%%');
   v_where := ' WHERE l.i_id_batch = $1 AND l.i_id_table = ' || (p_plan->>'table_id')::bigint
-    || ' AND l.ctid BETWEEN $2 AND $3 AND (l.jsb_event_before IS NOT NULL) = $4'
+    || ' AND (l.jsb_event_before IS NOT NULL) = $2 AND ($3 IS NULL OR l.ctid = $3)'
     || ' AND l.enm_binlog_event = ''update'' AND ' || replace(v_where, '%', '%%');
   t_update := 'UPDATE ' || v_target || ' t SET ' || replace(v_set, '%', '%%')
     || ' FROM sch_chameleon.%1$I l' || v_from || v_where;

@@ -195,7 +195,7 @@ $$;
 
 -- The 'cascade' lines of one table in one batch.
 CREATE FUNCTION sch_chameleon.fn_replay_cascade(
-  p_log_table varchar, p_batch bigint, p_table bigint, p_range sch_chameleon.ty_log_range)
+  p_log_table varchar, p_batch bigint, p_table bigint)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
   c record;
@@ -206,10 +206,10 @@ BEGIN
                   l.jsb_event_after IS NULL AS deletes,
                   jsonb_build_object(''o'', l.jsb_event_before, ''n'', l.jsb_event_after) AS change
            FROM sch_chameleon.%I l
-           WHERE l.i_id_batch = $1 AND l.i_id_table = $2 AND l.ctid BETWEEN $3 AND $4
+           WHERE l.i_id_batch = $1 AND l.i_id_table = $2
              AND l.enm_binlog_event = ''cascade'') x
      GROUP BY 1, 2 ORDER BY 2 DESC, 1', p_log_table)
-  USING p_batch, p_table, p_range.tid_first, p_range.tid_last
+  USING p_batch, p_table
   LOOP
     PERFORM sch_chameleon.fn_cascade(
       (SELECT t.i_id_source FROM sch_chameleon.t_replica_tables t WHERE t.i_id_table = p_table),

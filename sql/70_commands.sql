@@ -155,7 +155,7 @@ BEGIN
     EXECUTE format('TRUNCATE ONLY sch_chameleon.%I',
                    format('t_log_replica_%s_%s', p_i_id_source, i));
   END LOOP;
-  UPDATE sch_chameleon.t_sources SET i_log_rows = 0, i_log_blocks = 0
+  UPDATE sch_chameleon.t_sources SET i_log_rows = 0
   WHERE i_id_source = p_i_id_source;
   RETURN true;
 END $$;
@@ -163,8 +163,6 @@ END $$;
 CREATE FUNCTION sch_chameleon.fn_maintained(p_i_id_source bigint)
 RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
   UPDATE sch_chameleon.t_sources
-  SET ts_last_maintenance = clock_timestamp(), b_maintenance = false,
-      i_log_blocks = pg_relation_size(format('sch_chameleon.%I', v_log_table[1])::regclass)
-                       / current_setting('block_size')::bigint
+  SET ts_last_maintenance = clock_timestamp(), b_maintenance = false
   WHERE i_id_source = p_i_id_source
 $$;
