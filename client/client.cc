@@ -112,6 +112,13 @@ int RunSetConfigurationFiles(const Options& options) {
   return RunCoordinator(arguments, nullptr);
 }
 
+absl::Status PrintNames(const Options& options) {
+  std::vector<std::string> arguments = {"--names", options.kind, "--config", options.config};
+  if (!options.source.empty()) arguments.insert(arguments.end(), {"--source", options.source});
+  for (std::string& argument : HomeArguments(options)) arguments.push_back(std::move(argument));
+  return RunCoordinator(arguments, nullptr) == 0 ? absl::OkStatus() : absl::CancelledError();
+}
+
 Client::Client(const std::string& address, const Options& options) : json_(options.json) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMessageBytesMax);

@@ -30,6 +30,8 @@ int ExitCodeOf(const absl::Status& status);
 std::string EnsureCoordinator(const Options& options, int* exit_code);
 // Runs chameleon-coordinator --set-configuration-files: the only command without a coordinator.
 int RunSetConfigurationFiles(const Options& options);
+// Runs chameleon-coordinator --names. What went wrong was printed already: CANCELLED.
+absl::Status PrintNames(const Options& options);
 
 class Client {
  public:

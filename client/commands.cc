@@ -9,6 +9,8 @@
 #include <thread>
 
 #include "client/client.h"
+#include "client/completion.h"
+#include "client/man_page.h"
 #include "client/printers.h"
 #include "proto/wire/error.h"
 #include "proto/wire/status.h"
@@ -184,6 +186,20 @@ absl::Status RunOperations(Client* client, const Options& options) {
               OperationsText);
 }
 
+// ---- without a coordinator ----
+
+absl::Status Completion(Client*, const Options& options) {
+  fmt::print("{}", CompletionScript(options.shell));
+  return absl::OkStatus();
+}
+
+absl::Status Names(Client*, const Options& options) { return PrintNames(options); }
+
+absl::Status ManPage(Client*, const Options&) {
+  fmt::print("{}", ChamctlManPage());
+  return absl::OkStatus();
+}
+
 constexpr unsigned kOfSource = kConfig | kSource;
 
 }  // namespace
@@ -262,9 +278,32 @@ const std::vector<Command>& Commands() {
       {"operations", "list, watch or cancel long commands",
        "They live in the coordinator and survive the command that started them.",
        "chamctl operations watch init_replica-4711-1", kConfig | kOperation, RunOperations},
+      {"names", "list the names that a configuration holds",
+       "One per line, as completion needs them: configurations, sources of a configuration, schemas\n"
+       "of its sources. It reads the file alone; no coordinator is asked or started.",
+       "chamctl names sources --config default", kOfSource | kKind | kLocal, Names},
+      {"completion", "print the completion script of a shell",
+       "Installed packages have it in place. Else, in ~/.bashrc: source <(chamctl completion bash)",
+       "chamctl completion bash", kShell | kLocal, Completion},
+      {"man-page", "print the manual page of chamctl",
+       "For man: chamctl man-page > chamctl.1; man -l chamctl.1",
+       "chamctl man-page", kLocal, ManPage},
       // clang-format on
   };
   return *commands;
+}
+
+const std::vector<ExitCodeText>& ExitCodeTexts() {
+  static const auto* texts = new std::vector<ExitCodeText>{
+      {kExitOk, "done"},
+      {kExitFailed, "failed"},
+      {kExitUsage, "wrong usage"},
+      {kExitPrecondition, "not found or not possible now"},
+      {kExitUnavailable, "a server is away"},
+      {kExitUnimplemented, "not implemented"},
+      {kExitInterrupted, "interrupted"},
+  };
+  return *texts;
 }
 
 const Command* FindCommand(std::string_view name) {

@@ -14,46 +14,37 @@
 namespace chameleon::client {
 namespace {
 
-constexpr char kFooter[] =
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found or not possible now, 4 a server is\n"
-    "away, 5 not implemented, 130 interrupted.\n"
-    "First steps: set_configuration_files, create_replica_schema, add_source, init_replica,\n"
-    "start_replica, show_status.";
+std::string Footer() {
+  std::string codes;
+  for (const ExitCodeText& code : ExitCodeTexts()) {
+    codes += fmt::format("{}{} {}", codes.empty() ? "" : ", ", code.code, code.meaning);
+  }
+  return fmt::format(
+      "Exit codes: {}.\n"
+      "First steps: set_configuration_files, create_replica_schema, add_source, init_replica,\n"
+      "start_replica, show_status.",
+      codes);
+}
 
 // The manual takes every option with every command; help shows those that matter.
 void AddOptions(CLI::App* app, unsigned takes, Options* options) {
-  const auto group = [](bool shown) { return shown ? "Options" : ""; };
-  app->add_option("--config", options->config, "configuration: the file's name without .yml")
-      ->capture_default_str()
-      ->group(group(takes & kConfig));
-  app->add_option("--source", options->source,
-                  "source of the configuration; may be left out when there is only one")
-      ->group(group(takes & kSource));
-  app->add_option("--schema", options->schema, "schema of the source")
-      ->group(group(takes & kSchema));
-  app->add_option("--tables", options->tables, "schema.table[,schema.table …] or disabled")
-      ->group(group(takes & kTables));
-  app->add_option("--logid", options->log_id, "number of an error")->group(group(takes & kLogId));
-  app->add_flag("--full", options->full, "VACUUM FULL")->group(group(takes & kFull));
-  app->add_flag("--no-wait", options->no_wait, "return at once; see chamctl operations")
-      ->group(group(takes & kWaits));
-  app->add_flag("--yes,-y", options->yes, "do not ask")->group(group(takes & kAsks));
-  app->add_flag("--debug", options->debug, "print the coordinator's log while the command runs");
-  app->add_option("--rollbar-level", options->rollbar_level, "least level of messages to rollbar")
-      ->check(CLI::IsMember({"critical", "error", "warning", "info"}))
-      ->group("");
-  app->add_option_function<std::string>(
-         "--output", [options](const std::string& format) { options->json = format == "json"; },
-         "table or json")
-      ->check(CLI::IsMember({"table", "json"}));
-  app->add_option("--address", options->address,
-                  "coordinator to use, for example 127.0.0.1:7070; else the local one");
-  app->add_option("--home", options->home, "directory with configuration/ (CHAMELEON_HOME)");
-  if (takes & kOperation) {
-    app->add_option("action", options->action, "list, watch or cancel")
-        ->check(CLI::IsMember({"list", "watch", "cancel"}))
-        ->required();
-    app->add_option("id", options->id, "operation, as listed");
+  for (const OptionSpec& spec : OptionSpecs()) {
+    if (spec.positional && !ShownFor(spec, takes)) continue;
+    std::string name = spec.positional ? spec.name : fmt::format("--{}", spec.name);
+    if (spec.letter != 0) name += fmt::format(",-{}", spec.letter);
+    CLI::Option* option = std::visit(
+        [&](auto member) -> CLI::Option* {
+          if constexpr (std::is_same_v<decltype(member), bool Options::*>) {
+            return app->add_flag(name, options->*member, spec.help);
+          } else {
+            return app->add_option(name, options->*member, spec.help)->capture_default_str();
+          }
+        },
+        spec.member);
+    if (!spec.positional) option->group(ShownFor(spec, takes) ? "Options" : "");
+    if (!spec.choices.empty()) option->check(CLI::IsMember(spec.choices));
+    if (*spec.value != '\0') option->type_name(spec.value);
+    option->required(spec.required);
   }
 }
 
@@ -89,6 +80,10 @@ int Run(const Command& command, const Options& options) {
     return Usage(fmt::format("{} needs an operation", options.action),
                  "chamctl operations list shows them.");
   }
+  if (command.takes & kLocal) {
+    const absl::Status status = command.run(nullptr, options);
+    return status.ok() ? kExitOk : kExitPrecondition;
+  }
   if (!Confirmed(command, options)) {
     fmt::print(stderr, "nothing was done\n");
     return kExitFailed;
@@ -115,7 +110,7 @@ int Main(int argc, char** argv) {
   Options options;
   CLI::App app("chamctl: keeps PostgreSQL equal to MySQL and MariaDB.", "chamctl");
   app.set_version_flag("--version", fmt::format("chameleon {}", kVersion));
-  app.footer(kFooter);
+  app.footer(Footer());
   app.require_subcommand(1);
   for (const Command& command : Commands()) {
     CLI::App* sub = app.add_subcommand(command.name, command.summary);
@@ -134,6 +129,7 @@ int Main(int argc, char** argv) {
     return Usage(e.what(), fmt::format("chamctl {} --help shows the options.",
                                        argv[1][0] == '-' ? "" : argv[1]));
   }
+  options.json = options.output == "json";
   return Run(*FindCommand(app.get_subcommands().front()->get_name()), options);
 }
 

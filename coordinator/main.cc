@@ -24,6 +24,7 @@
 #include "coordinator/daemon.h"
 #include "coordinator/rollbar.h"
 #include "proto/process/logging.h"
+#include "proto/process/program_page.h"
 #include "proto/process/signals.h"
 #include "proto/process/version.h"
 #include "proto/wire/error.h"
@@ -42,6 +43,8 @@ struct Arguments {
   bool ensure = false;
   bool set_configuration_files = false;
   bool json = false;
+  bool man_page = false;
+  std::string names, source;
   bool allow_root = false;
   bool plaintext_loopback = false;
   std::string rollbar_level = "info";
@@ -82,6 +85,44 @@ int RunSetConfigurationFiles(const Arguments& arguments) {
   }
   for (const std::string& path : response->created()) fmt::print("created {}\n", path);
   for (const std::string& path : response->kept()) fmt::print("exists  {}\n", path);
+  return 0;
+}
+
+// For completion: the names in the files, one per line. No server is asked.
+int PrintNames(const Arguments& arguments) {
+  if (arguments.names == "configurations") {
+    for (const auto& name : ConfigurationNames(arguments.home)) fmt::print("{}\n", name);
+    return 0;
+  }
+  auto config = LoadConfig(arguments.home, arguments.config);
+  if (!config.ok()) return Fail(config.status());
+  for (const auto& [name, source] : config->sources) {
+    if (arguments.names == "sources") {
+      fmt::print("{}\n", name);
+    } else if (arguments.source.empty() || arguments.source == name) {
+      for (const auto& [from, _] : source.options.schema_mappings()) fmt::print("{}\n", from);
+    }
+  }
+  return 0;
+}
+
+int PrintManPage(const CLI::App& app) {
+  ManPage page{.name = "chameleon-coordinator",
+               .section = 8,
+               .summary = "keep PostgreSQL equal to MySQL and MariaDB: catalogue and replay",
+               .synopsis = {"[OPTION]..."}};
+  page.sections.push_back(
+      {.title = "DESCRIPTION",
+       .text =
+           "The coordinator owns the catalogue sch_chameleon, all positions and the replay. It\n"
+           "serves commands of chamctl and batches of workers until SIGTERM or SIGINT; then "
+           "it\nstops its workers at a commit. Sources that were running go on at its next "
+           "start.\n\n"
+           "chamctl starts one in the background when none answers; a service manager runs it "
+           "in\nthe foreground."});
+  page.sections.push_back(OptionsOf(app));
+  page.see_also = {"chamctl(1)", "chameleon-worker(8)"};
+  fmt::print("{}", ManText(page));
   return 0;
 }
 
@@ -228,8 +269,8 @@ int Main(int argc, char** argv) {
   app.add_option("--config", arguments.config,
                  "configuration whose pid_dir and log settings are used")
       ->capture_default_str();
-  app.add_option("--home", arguments.home, "directory with configuration/ (CHAMELEON_HOME)")
-      ->capture_default_str();
+  app.add_option("--home", arguments.home,
+                 "directory with configuration/ (default: $CHAMELEON_HOME or ~/.pg_chameleon)");
   app.add_option("--listen", arguments.listen, "one more address, for example 127.0.0.1:7070");
   app.add_flag("--plaintext-loopback", arguments.plaintext_loopback,
                "allow --listen on the loopback interface without TLS: any local user can use it");
@@ -240,6 +281,11 @@ int Main(int argc, char** argv) {
   app.add_flag("--set-configuration-files", arguments.set_configuration_files,
                "create the directories and the example, then exit");
   app.add_flag("--json", arguments.json, "with --set-configuration-files: print JSON");
+  app.add_option("--names", arguments.names,
+                 "print configurations, sources or schemas of the files, then exit")
+      ->check(CLI::IsMember({"configurations", "sources", "schemas"}));
+  app.add_option("--source", arguments.source, "with --names schemas: of this source only");
+  app.add_flag("--man-page", arguments.man_page, "print the manual page, then exit");
   app.add_flag("--allow-root", arguments.allow_root, "run as root (CHAMELEON_ALLOW_ROOT=1)");
   app.add_option("--rollbar-level", arguments.rollbar_level,
                  "least level of messages to rollbar: critical, error, warning, info")
@@ -247,11 +293,13 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--ready-fd", arguments.ready_fd)->group("");
   CLI11_PARSE(app, argc, argv);
+  if (arguments.man_page) return PrintManPage(app);
   std::error_code error;
   const auto home = std::filesystem::absolute(arguments.home, error);
   if (!error) arguments.home = home.lexically_normal().string();
   while (arguments.home.size() > 1 && arguments.home.back() == '/') arguments.home.pop_back();
 
+  if (!arguments.names.empty()) return PrintNames(arguments);
   if (arguments.set_configuration_files) return RunSetConfigurationFiles(arguments);
   if (arguments.ensure) {
     auto address = Ensure(arguments);

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "proto/process/logging.h"
+#include "proto/process/program_page.h"
 #include "proto/process/signals.h"
 #include "proto/process/version.h"
 #include "proto/wire/error.h"
@@ -26,6 +27,7 @@ struct Arguments {
   chameleon::LogOptions log;
   chameleon::worker::SessionOptions session;
   bool allow_root = false;
+  bool man_page = false;
 };
 
 void Define(CLI::App* app, Arguments* arguments) {
@@ -40,7 +42,30 @@ void Define(CLI::App* app, Arguments* arguments) {
   app->add_option("--log-name", arguments->log.name, "Log file name without .log");
   app->add_option("--log-level", arguments->log.level, "debug, info, warning or error");
   app->add_option("--log-days-keep", arguments->log.days_keep, "Days of log files to keep");
+  app->add_flag("--man-page", arguments->man_page, "Print the manual page, then exit");
   app->add_flag("--allow-root", arguments->allow_root, "Run although the user is root");
+}
+
+int PrintManPage(const CLI::App& app) {
+  chameleon::ManPage page{.name = "chameleon-worker",
+                          .section = 8,
+                          .summary = "read MySQL and MariaDB for a chameleon coordinator",
+                          .synopsis = {"--coordinator ADDRESS [OPTION]..."}};
+  page.sections.push_back(
+      {.title = "DESCRIPTION",
+       .text =
+           "The worker reads one source at a time: preflight, snapshot and binary log. It dials\n"
+           "its coordinator and is told all that it must know; it has no configuration of its\n"
+           "own. A coordinator starts local workers by itself; run it by hand or by a service\n"
+           "manager on another host."});
+  page.sections.push_back(chameleon::OptionsOf(app));
+  page.sections.push_back({.title = "ENVIRONMENT",
+                           .entries = {{"CHAMELEON_JOIN_TOKEN",
+                                        "what proves to the coordinator that this worker may "
+                                        "join; never given as an argument"}}});
+  page.see_also = {"chamctl(1)", "chameleon-coordinator(8)"};
+  std::cout << chameleon::ManText(page);
+  return 0;
 }
 
 // A launched worker belongs to one coordinator process: it ends with the stream. One that joined
@@ -94,6 +119,8 @@ int main(int argc, char** argv) {
   arguments.log.name = "chameleon-worker";
   CLI::App app("Reads MySQL and MariaDB sources for a chameleon coordinator.", "chameleon-worker");
   Define(&app, &arguments);
+  // Before parsing: what is required to work is not required to explain.
+  if (argc == 2 && std::string_view(argv[1]) == "--man-page") return PrintManPage(app);
   CLI11_PARSE(app, argc, argv);
   const char* allow_root = getenv("CHAMELEON_ALLOW_ROOT");
   if (geteuid() == 0 && !arguments.allow_root && (allow_root == nullptr || *allow_root != '1')) {

@@ -36,19 +36,6 @@ std::string ExpandPath(std::string path) {
   return path;
 }
 
-std::vector<std::string> ConfigurationsIn(const std::string& directory) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(directory, error)) {
-    // The example is there to be copied, not to be used.
-    if (entry.path().extension() == ".yml" && entry.path().stem() != "config-example") {
-      names.push_back(entry.path().stem());
-    }
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 void ReadGlobals(const std::string& home, Section* root, Config* config) {
   config->pid_dir = ExpandPath(root->Text("pid_dir", home + "/pid"));
   config->log_dir = ExpandPath(root->Text("log_dir", home + "/logs"));
@@ -169,7 +156,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& home, const std::string&
     text << file.rdbuf();
     return text.str();
   }
-  const std::vector<std::string> names = ConfigurationsIn(home + "/configuration");
+  const std::vector<std::string> names = ConfigurationNames(home);
   if (fs::exists(path)) {
     return Error(absl::StatusCode::kFailedPrecondition, "CONFIG_UNREADABLE", path,
                  fmt::format("cannot read {}", path), "Let this user read the file.");
@@ -199,6 +186,19 @@ std::string HomeDirectory() {
     return ExpandPath(home);
   }
   return UserHome() + "/.pg_chameleon";
+}
+
+std::vector<std::string> ConfigurationNames(const std::string& home) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(home + "/configuration", error)) {
+    // The example is there to be copied, not to be used.
+    if (entry.path().extension() == ".yml" && entry.path().stem() != "config-example") {
+      names.push_back(entry.path().stem());
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 std::string TargetText(const TargetConnection& target) {

@@ -81,6 +81,9 @@ struct Config {
 // $CHAMELEON_HOME or ~/.pg_chameleon.
 std::string HomeDirectory();
 
+// The files in HOME/configuration, without ".yml" and without the example; sorted.
+std::vector<std::string> ConfigurationNames(const std::string& home);
+
 // Reads HOME/configuration/NAME.yml. NOT_FOUND lists the configurations that exist;
 // INVALID_ARGUMENT holds one line per problem.
 absl::StatusOr<Config> LoadConfig(const std::string& home, const std::string& name);

@@ -10,8 +10,10 @@ packages_build="g++ cmake ninja-build pkg-config ccache mold
 # To run it against private servers. Only the servers themselves: no service, no configuration.
 packages_servers="mariadb-server-core mariadb-client-core postgresql"
 # To build the tests, and the tools that demo.sh takes from them.
-# mariadb-client: mariadb-binlog, which prints logs that ours are compared with.
-packages_tests="libgtest-dev libgmock-dev nlohmann-json3-dev mariadb-client"
+# mariadb-client: mariadb-binlog, which prints logs that ours are compared with. zsh to mandoc: the
+# readers of completion and manual pages. systemd to debootstrap: packages and images, checked.
+packages_tests="libgtest-dev libgmock-dev nlohmann-json3-dev mariadb-client
+  zsh fish man-db mandoc systemd debootstrap python3-yaml"
 # libFuzzer.
 packages_fuzz="clang libclang-rt-dev"
 
