@@ -87,11 +87,10 @@ class Builder {
     }
     const bool unique = index.kind() != v1::IndexDef::PLAIN;
     uint64_t width = 0;
-    bool prefixed = false, descending = false;
+    bool prefixed = false;
     for (const Part& p : parts) {
       width += WidthMax(p);
       prefixed |= p.part->prefix_length() != 0;
-      descending |= p.part->descending();
     }
     if (width > kEntryBytesMax) {
       Wide(index, parts, unique);

@@ -1,4 +1,5 @@
 #include <bit>
+#include <cmath>
 
 #include "worker/encode/base64.h"
 #include "worker/encode/escape.h"
@@ -101,7 +102,9 @@ class Reader {
     if (data.size() < size) return Bad("a JSON number beyond the end");
     const uint64_t raw = LoadLittle(data.substr(0, size));
     if (type == kDouble) {
-      Double(std::bit_cast<double>(raw));
+      const auto value = std::bit_cast<double>(raw);
+      if (!std::isfinite(value)) return Bad("a JSON number that is not finite");
+      Double(value);
     } else if (type == kUint16 || type == kUint32 || type == kUint64) {
       AppendUnsigned(raw, out_);
     } else {
@@ -115,7 +118,7 @@ class Reader {
   void Double(double value) {
     const size_t begin = out_->size();
     AppendDouble(value, out_);
-    if (out_->find_first_of(".eIN", begin) == std::string::npos) out_->append(".0");
+    if (out_->find_first_of(".e", begin) == std::string::npos) out_->append(".0");
   }
 
   // Seven bits per byte, low ones first, five bytes at most.

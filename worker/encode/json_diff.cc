@@ -33,6 +33,7 @@ enum Type : uint8_t {
 enum Operation : uint8_t { kReplace = 0, kInsert = 1, kRemove = 2 };
 
 constexpr int kDepthMax = 128;
+constexpr char kShared[] = "values that share bytes";
 constexpr size_t kLargeWord = 4;
 
 struct Member;
@@ -68,7 +69,15 @@ bool KeyBefore(std::string_view a, std::string_view b) {
   return a.size() != b.size() ? a.size() < b.size() : a < b;
 }
 
-absl::Status Open(Node* node) {
+// In a sound document every entry, key and value has bytes of its own. The budget stops damaged
+// ones whose offsets share bytes and would multiply.
+bool Spend(size_t bytes, size_t* budget) {
+  const bool enough = bytes <= *budget;
+  *budget -= enough ? bytes : 0;
+  return enough;
+}
+
+absl::Status Open(Node* node, size_t* budget) {
   if (node->opened || (!node->is_object() && !node->is_array())) return absl::OkStatus();
   const bool object = node->is_object();
   const size_t word = node->type == kLargeObject || node->type == kLargeArray ? kLargeWord : 2;
@@ -80,6 +89,7 @@ absl::Status Open(Node* node) {
   if (bytes > data.size() || 2 * word + count * (key_entry + 1 + word) > bytes) {
     return Damaged("a container beyond the end");
   }
+  if (!Spend(2 * word + count * (key_entry + 1 + word), budget)) return Damaged(kShared);
   data = data.substr(0, bytes);
   for (size_t i = 0; i < count; ++i) {
     const size_t at = 2 * word + count * key_entry + i * (1 + word);
@@ -98,6 +108,7 @@ absl::Status Open(Node* node) {
     const uint64_t key = LoadLittle(data.substr(key_at, word));
     const uint64_t length = LoadLittle(data.substr(key_at + word, 2));
     if (key + length > bytes) return Damaged("a key beyond the end");
+    if (!Spend(length, budget)) return Damaged(kShared);
     node->members.push_back({std::string(data.substr(key, length)), std::move(child)});
   }
   node->opened = true;
@@ -106,7 +117,7 @@ absl::Status Open(Node* node) {
 }
 
 // Bytes of a scalar or of a container that was not opened.
-absl::StatusOr<std::string_view> OwnBytes(const Node& node) {
+absl::StatusOr<std::string_view> OwnBytes(const Node& node, size_t* budget) {
   size_t size = 0;
   std::string_view data = node.raw;
   switch (node.type) {
@@ -153,6 +164,7 @@ absl::StatusOr<std::string_view> OwnBytes(const Node& node) {
       return Damaged("an unknown type");
   }
   if (size == 0 || size > data.size()) return Damaged("a value beyond the end");
+  if (!Spend(size, budget)) return Damaged(kShared);
   return data.substr(0, size);
 }
 
@@ -164,10 +176,10 @@ void StoreLittle(uint64_t value, size_t bytes, size_t at, std::string* out) {
 }
 
 // Everything that was opened is written in the large form, which any reader takes.
-absl::Status Write(const Node& node, int depth, std::string* out) {
+absl::Status Write(const Node& node, int depth, size_t* budget, std::string* out) {
   if (depth > kDepthMax) return Damaged("it is nested too deeply");
   if (!node.opened) {
-    auto bytes = OwnBytes(node);
+    auto bytes = OwnBytes(node, budget);
     if (!bytes.ok()) return bytes.status();
     out->append(*bytes);
     return absl::OkStatus();
@@ -193,11 +205,11 @@ absl::Status Write(const Node& node, int depth, std::string* out) {
     const bool small = child.type == kLiteral || (child.type >= kInt16 && child.type <= kUint32);
     if (!small) {
       StoreLittle(out->size() - begin, kLargeWord, at + 1, out);
-      auto status = Write(child, depth + 1, out);
+      auto status = Write(child, depth + 1, budget, out);
       if (!status.ok()) return status;
       continue;
     }
-    auto bytes = OwnBytes(child);
+    auto bytes = OwnBytes(child, budget);
     if (!bytes.ok()) return bytes.status();
     // Signed or not, the readers take as many bytes as the type has.
     out->replace(at + 1, bytes->size(), *bytes);
@@ -342,7 +354,8 @@ bool Change(Node* parent, const Leg& leg, uint8_t operation, Node value) {
   return true;
 }
 
-absl::Status Apply(uint8_t operation, std::string_view path, const Node& value, Node* root) {
+absl::Status Apply(uint8_t operation, std::string_view path, const Node& value, size_t* budget,
+                   Node* root) {
   auto legs = ParsePath(path);
   if (!legs.ok()) return legs.status();
   if (legs->empty()) {  // the document itself
@@ -352,7 +365,7 @@ absl::Status Apply(uint8_t operation, std::string_view path, const Node& value, 
   }
   Node* node = root;
   for (size_t i = 0; i < legs->size(); ++i) {
-    if (auto status = Open(node); !status.ok()) return status;
+    if (auto status = Open(node, budget); !status.ok()) return status;
     if (i + 1 == legs->size()) {
       return Change(node, (*legs)[i], operation, value) ? absl::OkStatus() : Unfit(path);
     }
@@ -370,6 +383,8 @@ absl::StatusOr<std::string> ApplyJsonDiffs(std::string_view document, std::strin
   if (!document.empty()) {
     root = {.type = static_cast<uint8_t>(document[0]), .raw = document.substr(1)};
   }
+  // Twice: what an entry holds in place is read with its container and written as a value.
+  size_t budget = 2 * (document.size() + diffs.size()) + 16;
   binlog::ByteCursor in(diffs);
   while (in.ok() && in.offset() < diffs.size()) {
     const uint8_t operation = in.U8();
@@ -381,11 +396,11 @@ absl::StatusOr<std::string> ApplyJsonDiffs(std::string_view document, std::strin
       value = {.type = static_cast<uint8_t>(bytes[0]), .raw = bytes.substr(1)};
     }
     if (!in.ok() || operation > kRemove) return Damaged("a diff is cut off or unknown");
-    if (auto status = Apply(operation, path, value, &root); !status.ok()) return status;
+    if (auto status = Apply(operation, path, value, &budget, &root); !status.ok()) return status;
   }
   if (!in.ok() || in.offset() != diffs.size()) return Damaged("a diff is cut off");
   std::string out(1, static_cast<char>(root.type));
-  if (auto status = Write(root, 0, &out); !status.ok()) return status;
+  if (auto status = Write(root, 0, &budget, &out); !status.ok()) return status;
   return out;
 }
 

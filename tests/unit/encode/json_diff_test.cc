@@ -100,5 +100,32 @@ TEST(JsonDiffTest, DamagedBytesNeverCrash) {
   EXPECT_TRUE(absl::IsDataLoss(ApplyJsonDiffs(document, "\x03\x01$").status()));
 }
 
+// An array, small form, of `count` entries of one type that all begin at its own byte `offset`.
+std::string Shared(uint8_t type, size_t count, size_t offset, std::string_view tail) {
+  const size_t bytes = 4 + 3 * count + tail.size();
+  std::string document("\x02");
+  for (const size_t word : {count, bytes}) {
+    document += {static_cast<char>(word & 0xff), static_cast<char>(word >> 8)};
+  }
+  for (size_t i = 0; i < count; ++i) {
+    document +=
+        {static_cast<char>(type), static_cast<char>(offset & 0xff), static_cast<char>(offset >> 8)};
+  }
+  return document + std::string(tail);
+}
+
+// 4,000 × 50 kB: damaged offsets must not multiply what is there.
+TEST(JsonDiffTest, ValuesThatShareBytesAreDamage) {
+  const std::string text = "\xd0\x86\x03" + std::string(50000, 'x');
+  auto written =
+      ApplyJsonDiffs(Shared(12, 4000, 4 + 3 * 4000, text), Diff(0, "$[0]", kEmptyObject));
+  EXPECT_EQ(Text(written.status()), "a partial JSON update is damaged: values that share bytes");
+  // An array whose elements are the array itself, opened ever deeper.
+  std::string path = "$";
+  for (int i = 0; i < 60; ++i) path += "[1]";
+  auto opened = ApplyJsonDiffs(Shared(2, 4000, 0, ""), Diff(0, path, kEmptyObject));
+  EXPECT_EQ(Text(opened.status()), "a partial JSON update is damaged: values that share bytes");
+}
+
 }  // namespace
 }  // namespace chameleon::worker::encode

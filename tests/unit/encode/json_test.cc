@@ -50,6 +50,8 @@ TEST(JsonTest, DamageIsNamed) {
       {"04 03", "an unknown JSON literal"},
       {"04", "a JSON literal without a byte"},
       {"05 01", "a JSON number beyond the end"},
+      {"0b ffffffffffffffff", "a JSON number that is not finite"},
+      {"0b 000000000000f0ff", "a JSON number that is not finite"},
       {"0c 05 61", "a JSON string beyond the end"},
       {"0c 8080808080 01", "a damaged JSON length"},
       {"0f", "an opaque JSON value without a type"},
