@@ -26,7 +26,7 @@ fuzz() {
   local name=$1 corpus=${CHAMELEON_FUZZ_CORPUS:-$2}/$1
   mkdir -p "$corpus" "$2/seeds/$name"
   if build/fuzz/tests/fuzz/"${name}"_fuzzer -max_total_time="$3" -timeout=5 -rss_limit_mb=1024 \
-    -malloc_limit_mb=256 -max_len=16384 -print_final_stats=1 \
+    -malloc_limit_mb=256 -entropic=0 -max_len=16384 -print_final_stats=1 \
     -artifact_prefix="build/fuzz/findings/$name-" "$corpus" "$2/seeds/$name" \
     >"$2/$name.log" 2>&1; then
     echo "$name: $(ls "$2/seeds/$name" | wc -l) seeds," \
