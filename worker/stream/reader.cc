@@ -139,6 +139,7 @@ absl::Status Reader::OnFormatDescription(const Event& event) {
 absl::Status Reader::OnRotate(const Event& event) {
   auto rotate = binlog::ParseRotate(event);
   if (!rotate.ok()) return rotate.status();
+  if (auto status = DropUnfinished(); !status.ok()) return status;
   position_.Rotated(rotate->file, rotate->position);
   return EndDeferred();
 }
@@ -168,19 +169,20 @@ absl::Status Reader::AdvanceIfDue() {
 absl::Status Reader::OnGtid(const Event& event) {
   auto gtid = binlog::ParseMysqlGtid(event);
   if (!gtid.ok()) return gtid.status();
+  if (auto status = BeginGroup(Group::kStandalone); !status.ok()) return status;  // until a BEGIN
   tx_time_us_ = static_cast<int64_t>(gtid->commit_time_us);
   position_.Begin(*gtid);
-  group_ = Group::kStandalone;  // until a BEGIN
   return absl::OkStatus();
 }
 
 absl::Status Reader::OnMariadbGtid(const Event& event) {
   auto gtid = binlog::ParseMariadbGtid(event);
   if (!gtid.ok()) return gtid.status();
+  const bool standalone = (gtid->flags & binlog::MariadbGtid::kStandalone) != 0;
+  auto status = BeginGroup(standalone ? Group::kStandalone : Group::kTransaction);
+  if (!status.ok()) return status;
   tx_time_us_ = 0;
   position_.Begin(*gtid);
-  group_ = (gtid->flags & binlog::MariadbGtid::kStandalone) != 0 ? Group::kStandalone
-                                                                 : Group::kTransaction;
   // Of a two-phase ALTER, which is logged twice, only the end counts.
   alter_pending_ = (gtid->flags_extra & (binlog::MariadbGtid::kExtraStartAlter |
                                          binlog::MariadbGtid::kExtraRollbackAlter)) != 0;
@@ -309,8 +311,7 @@ absl::Status Reader::OnTableMap(const Event& event) {
   mapped->cascades = CascadeRulesOf(mapped->map.schema, mapped->map.table, parent, *tables_);
   const size_t erased = std::erase_if(
       mapped->cascades, [&](const CascadeRule& rule) { return tables_->NotYet(*rule.child); });
-  if (erased > 0) mapped->not_yet = true;    // what their copies hold already: look again later
-  if (maps_.size() > 10'000) maps_.clear();  // table ids are never reused: old ones are dead
+  if (erased > 0) mapped->not_yet = true;  // what their copies hold already: look again later
   auto& slot = maps_[id];
   slot.body.assign(event.body);
   slot.mapped = std::move(mapped);

@@ -75,6 +75,8 @@ class Reader {
   absl::Status TakeRow(const binlog::RowCursor& cursor, RowChange* change);
   absl::Status TakeIncompleteRow(RowChange* change);
 
+  absl::Status BeginGroup(Group group);
+  absl::Status DropUnfinished();
   absl::Status Commit();
   int64_t EndGroup();
   bool CanEndHere() const;

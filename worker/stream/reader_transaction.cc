@@ -1,10 +1,12 @@
 // Reader's transactions: their end, their savepoints, their parts.
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "proto/wire/error.h"
+#include "proto/wire/position.h"
 #include "worker/stream/reader.h"
 
 namespace chameleon::worker::stream {
@@ -44,6 +46,39 @@ absl::Status Reader::Spill() {
   for (auto& savepoint : savepoints_) savepoint.spilled = true;
   tx_spilled_ = true;
   return queue_->Part(&tx_, false, position_.current(), 0);
+}
+
+absl::Status Reader::BeginGroup(Group group) {
+  if (auto status = DropUnfinished(); !status.ok()) return status;
+  // Table ids are never reused: old ones are dead. Those of an open group are not.
+  constexpr size_t kMapsMax = 10'000;
+  if (maps_.size() > kMapsMax) maps_.clear();
+  group_ = group;
+  return absl::OkStatus();
+}
+
+// A group that has no end: the source died while it was writing it, and has rolled it back. Its
+// rows must not become the next transaction's. Tables that left the replica in it have left.
+absl::Status Reader::DropUnfinished() {
+  if (std::exchange(group_, Group::kNone) == Group::kNone) return absl::OkStatus();
+  if (tx_spilled_ || !tx_.changes.empty()) {
+    spdlog::warn("the source did not finish a transaction: it is not applied pos={}",
+                 PositionText(position_.current()));
+  }
+  alter_pending_ = false;
+  if (tx_spilled_) {
+    return Refused("ROLLBACK_AFTER_PARTS", "",
+                   "a transaction without an end, whose rows were sent already",
+                   "Run init_replica for this source.");
+  }
+  cascade_.Take();
+  tx_.changes.clear();
+  tx_.changes_read = 0;
+  tx_.moves_incomplete_rows = false;
+  tx_.arena.Clear();
+  savepoints_.clear();
+  copied_.clear();
+  return absl::OkStatus();
 }
 
 absl::Status Reader::Commit() {
