@@ -11,6 +11,15 @@ CREATE TYPE sch_chameleon.ty_replay_status AS (
   t_error text
 );
 
+-- Whether a column's values must be unwrapped from their JSON string: all documents, unless they are
+-- kept as text. Not by the type's name alone: it may be a domain.
+CREATE FUNCTION sch_chameleon.fn_is_document(p_column json)
+RETURNS boolean LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT p_column->>'target_type' IN ('json', 'jsonb')
+      OR (coalesce(p_column->>'encoding', '') = 'ENCODING_JSON'
+          AND p_column->>'target_type' !~ '^(text|character|varchar|bytea)')
+$$;
+
 -- The statements that apply one batch of one table, from its plan (protobuf JSON, original names).
 -- In each: %1$I the log table, $1 the batch, $2 whether the lines have a before image, $3 the place of
 -- the only one, or NULL. Values are read by jsonb_to_record, which applies dimensions as input does (a cast would cut or pad);
@@ -42,9 +51,9 @@ BEGIN
   FROM (SELECT x.i, quote_ident(x.c->>'target_name') AS name,
                coalesce((x.c->>'is_key')::boolean, false) AS key,
                'n.' || quote_ident(x.c->>'target_name')
-                 || CASE WHEN x.c->>'target_type' IN ('json', 'jsonb')
+                 || CASE WHEN sch_chameleon.fn_is_document(x.c)
                          THEN '::' || (x.c->>'target_type') ELSE '' END AS value,
-               CASE WHEN x.c->>'target_type' IN ('json', 'jsonb') THEN 'text'
+               CASE WHEN sch_chameleon.fn_is_document(x.c) THEN 'text'
                     ELSE x.c->>'target_type' END AS type
         FROM json_array_elements(p_plan->'columns') WITH ORDINALITY AS x(c, i)
         WHERE NOT coalesce((x.c->>'omitted')::boolean, false)) c;
@@ -162,6 +171,10 @@ BEGIN
            ELSE p_version.t_update END, p_log_table, p_batch, r, v_lenient);
   END LOOP;
 EXCEPTION WHEN unique_violation THEN
+  -- Foreign key actions have their own way around, and it has failed.
+  IF EXISTS (SELECT FROM unnest(p_ranges) x WHERE x.enm_binlog_event = 'cascade') THEN
+    RAISE;
+  END IF;
   FOREACH r IN ARRAY p_ranges LOOP
     IF r.enm_binlog_event = 'update' AND r.b_before THEN
       PERFORM sch_chameleon.fn_delete_incomplete(p_log_table, p_batch, p_version, r);

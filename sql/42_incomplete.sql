@@ -27,10 +27,10 @@ BEGIN
                coalesce((x.c->>'is_key')::boolean, false) AS key,
                format('CASE WHEN l.jsb_event_after ? %L THEN n.%I%s ELSE t.%I END',
                       x.c->>'target_name', x.c->>'target_name',
-                      CASE WHEN x.c->>'target_type' IN ('json', 'jsonb')
+                      CASE WHEN sch_chameleon.fn_is_document(x.c)
                            THEN '::' || (x.c->>'target_type') ELSE '' END,
                       x.c->>'target_name') AS value,
-               CASE WHEN x.c->>'target_type' IN ('json', 'jsonb') THEN 'text'
+               CASE WHEN sch_chameleon.fn_is_document(x.c) THEN 'text'
                     ELSE x.c->>'target_type' END AS type
         FROM json_array_elements(p_plan->'columns') WITH ORDINALITY AS x(c, i)
         WHERE NOT coalesce((x.c->>'omitted')::boolean, false)) c;

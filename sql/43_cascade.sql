@@ -101,6 +101,33 @@ BEGIN
   END LOOP;
 END $$;
 
+-- The way around unique values that rows take over from each other (a parent's keys move up by one):
+-- the rows are taken out, changed and put back.
+CREATE FUNCTION sch_chameleon.fn_cascade_apart(
+  p_target text, p_from text, p_statement text, p_changes jsonb)
+RETURNS jsonb LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_done jsonb;
+  v_names text;
+BEGIN
+  SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO v_names
+  FROM pg_attribute a
+  WHERE a.attrelid = p_target::regclass AND a.attnum > 0 AND NOT a.attisdropped
+    AND a.attgenerated = '';
+  DROP TABLE IF EXISTS pg_temp.t_cascaded;
+  EXECUTE format('CREATE TEMP TABLE t_cascaded ON COMMIT DROP AS SELECT * FROM %s WITH NO DATA',
+                 p_target);
+  EXECUTE format(
+    'WITH w AS (DELETE FROM %s t USING jsonb_array_elements($1) e CROSS JOIN LATERAL %s
+       RETURNING t.*) INSERT INTO pg_temp.t_cascaded SELECT * FROM w', p_target, p_from)
+  USING p_changes;
+  EXECUTE format(p_statement, 'pg_temp.t_cascaded') INTO v_done USING p_changes;
+  EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM pg_temp.t_cascaded', p_target, v_names,
+                 v_names);
+  DROP TABLE pg_temp.t_cascaded;
+  RETURN v_done;
+END $$;
+
 -- One foreign key of p_table: p_changes is an array of {"o": old values} or {"o": …, "n": new ones}
 -- of p_columns. Then the same for the tables that refer to the rows it changed.
 CREATE FUNCTION sch_chameleon.fn_cascade(
@@ -116,6 +143,7 @@ DECLARE
   v_set text;
   v_old text;
   v_new text;
+  v_statement text; -- %1$s: the table
   v_done jsonb;
   v_refused text;
   k record;
@@ -150,24 +178,31 @@ BEGIN
         FROM sch_chameleon.fn_cascading_keys(p_i_id_source, p_table, p_batch, p_delete) x) c;
   v_old := coalesce(v_old, '(''-'', NULL)');
   v_new := coalesce(v_new, '(''-'', NULL)');
-  EXECUTE format(
+  v_statement := format(
     CASE WHEN p_delete THEN
-      'WITH w AS (DELETE FROM %1$s t
-         USING jsonb_array_elements($1) e CROSS JOIN LATERAL jsonb_to_record(e->''o'') AS o(%2$s)
-         WHERE %3$s
+      'WITH w AS (DELETE FROM %%1$s t
+         USING jsonb_array_elements($1) e CROSS JOIN LATERAL jsonb_to_record(e->''o'') AS o(%1$s)
+         WHERE %2$s
          RETURNING jsonb_build_object(
-           ''o'', (SELECT jsonb_object_agg(k, v) FROM (VALUES %4$s) x(k, v))) AS row)'
+           ''o'', (SELECT jsonb_object_agg(k, v) FROM (VALUES %3$s) x(k, v))) AS row)'
     ELSE
-      'WITH w AS (UPDATE %1$s t SET %6$s
-         FROM jsonb_array_elements($1) e CROSS JOIN LATERAL jsonb_to_record(e->''o'') AS o(%2$s)
-           CROSS JOIN LATERAL jsonb_to_record(e->''n'') AS n(%2$s)
-         WHERE %3$s
+      'WITH w AS (UPDATE %%1$s t SET %5$s
+         FROM jsonb_array_elements($1) e CROSS JOIN LATERAL jsonb_to_record(e->''o'') AS o(%1$s)
+           CROSS JOIN LATERAL jsonb_to_record(e->''n'') AS n(%1$s)
+         WHERE %2$s
          RETURNING jsonb_build_object(
-           ''o'', (SELECT jsonb_object_agg(k, v) FROM (VALUES %4$s) x(k, v)),
-           ''n'', (SELECT jsonb_object_agg(k, v) FROM (VALUES %5$s) x(k, v))) AS row)'
+           ''o'', (SELECT jsonb_object_agg(k, v) FROM (VALUES %3$s) x(k, v)),
+           ''n'', (SELECT jsonb_object_agg(k, v) FROM (VALUES %4$s) x(k, v))) AS row)'
     END || ' SELECT jsonb_agg(row) FROM w',
-    v_target, v_record, v_match, v_old, v_new, v_set)
-  INTO v_done USING p_changes;
+    replace(v_record, '%', '%%'), replace(v_match, '%', '%%'), replace(v_old, '%', '%%'),
+    replace(v_new, '%', '%%'), replace(v_set, '%', '%%'));
+  BEGIN
+    EXECUTE format(v_statement, v_target) INTO v_done USING p_changes;
+  EXCEPTION WHEN unique_violation THEN
+    v_done := sch_chameleon.fn_cascade_apart(
+      v_target, format('jsonb_to_record(e->''o'') AS o(%s) WHERE %s', v_record, v_match),
+      v_statement, p_changes);
+  END;
   IF v_done IS NULL THEN
     RETURN;
   END IF;
