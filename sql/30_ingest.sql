@@ -106,10 +106,12 @@ RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
   INSERT INTO sch_chameleon.t_ledger AS l (
     i_id_source, i_id_table, t_kind, i_count, t_example_key, t_example_binlog_name,
     i_example_binlog_position)
+  -- A batch may say the same several times.
   SELECT p_i_id_source, coalesce((e->>'table_id')::bigint, 0), e->>'kind',
-         (e->>'count')::bigint, coalesce(e->>'example_key', ''), e->'example_position'->>'file',
-         (e->'example_position'->>'offset')::bigint
-  FROM json_array_elements(p_ledger) e
+         sum((e->>'count')::bigint), coalesce(min(e->>'example_key'), ''),
+         (array_agg(e->'example_position'->>'file'))[1],
+         (array_agg((e->'example_position'->>'offset')::bigint))[1]
+  FROM json_array_elements(p_ledger) e GROUP BY 1, 2, 3
   ON CONFLICT (i_id_source, i_id_table, t_kind)
   DO UPDATE SET i_count = l.i_count + EXCLUDED.i_count, ts_last = clock_timestamp()
 $$;

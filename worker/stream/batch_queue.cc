@@ -134,6 +134,12 @@ absl::Status BatchQueue::Advance(const v1::Position& end) {
 
 void BatchQueue::Ledger(const v1::LedgerEntry& entry) {
   std::lock_guard lock(mutex_);
+  // One entry per kind, however long the uplink is busy.
+  for (auto& known : ledger_) {
+    if (known.table_id() != entry.table_id() || known.kind() != entry.kind()) continue;
+    known.set_count(known.count() + entry.count());
+    return;
+  }
   ledger_.push_back(entry);
 }
 

@@ -194,13 +194,14 @@ TEST_F(BatchWriterTest, VersionsAndLedgerTravelWithTheBatch) {
   entry->set_table_id(7);
   entry->set_kind("zero_date_to_null");
   entry->set_count(3);
+  *batch.header().add_ledger() = *entry;  // twice in one batch
   auto writer = Open();
   ASSERT_OK(batch.WriteTo(writer.get()));
   batch.header().set_batch_id(2);
   batch.header().clear_versions();
   *batch.header().mutable_begin() = At(100);
   ASSERT_OK(batch.WriteTo(writer.get()));
-  EXPECT_EQ(Get("SELECT i_count FROM sch_chameleon.t_ledger"), "6");
+  EXPECT_EQ(Get("SELECT i_count FROM sch_chameleon.t_ledger"), "12");
   EXPECT_EQ(Get("SELECT i_id_table, v_table_name, v_table_pkey, b_replica_enabled"
                 " FROM sch_chameleon.t_replica_tables"),
             "7|orders|{id}|t");

@@ -117,12 +117,14 @@ TEST_F(BatchQueueTest, LedgerTravelsWithTheNextBatch) {
   BatchQueue queue({.delay = std::chrono::milliseconds(1)});
   v1::LedgerEntry entry;
   entry.set_kind("statement_ignored:grant");
-  queue.Ledger(entry);
+  entry.set_count(1);
+  for (int i = 0; i < 3; ++i) queue.Ledger(entry);
   ASSERT_TRUE(queue.Advance(At(7)).ok());
   auto batch = queue.Take();
   EXPECT_TRUE(batch->advance);
   ASSERT_EQ(batch->ledger.size(), 1u);
   EXPECT_EQ(batch->ledger[0].kind(), "statement_ignored:grant");
+  EXPECT_EQ(batch->ledger[0].count(), 3u);
 }
 
 }  // namespace
