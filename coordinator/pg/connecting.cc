@@ -111,6 +111,9 @@ const std::string_view kSessionSetup =
     "SET bytea_output = 'hex'; SET extra_float_digits = 1; SET statement_timeout = 0;"
     "SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
     "SET standard_conforming_strings = on; SET client_min_messages = warning;"
+    "SET quote_all_identifiers = off;"  // format_type() names types that plans compare
+    // What is checked again under a lock must be seen as it is then.
+    "SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off;"
     "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings"
     " WHERE name IN ('idle_session_timeout', 'transaction_timeout')";
 

@@ -322,7 +322,14 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const v1::SourceCon
   impl->fd = mysql_get_socket(impl->mysql);
   if (config.unix_socket().empty()) SetKeepAlive(impl->fd);
   std::unique_ptr<Connection> connection(new Connection(std::move(impl)));
-  if (auto s = connection->Exec("SET SESSION sql_mode=''"); !s.ok()) return s;
+  // What global settings and init_connect may have made different: they must not choose rows,
+  // characters or times for us.
+  for (const char* sql :
+       {"SET NAMES utf8mb4",
+        "SET SESSION sql_mode='', time_zone='+00:00', autocommit=1, completion_type=0, "
+        "sql_select_limit=18446744073709551615"}) {
+    if (auto s = connection->Exec(sql); !s.ok()) return s;
+  }
   return connection;
 }
 
@@ -394,8 +401,8 @@ absl::Status PrepareReadingSession(Connection* connection, uint32_t lock_wait_s)
   }
   // Limits that some servers know and set globally.
   constexpr int kUnknownVariable = 1193;
-  for (const char* variable :
-       {"max_execution_time", "max_statement_time", "idle_transaction_timeout"}) {
+  for (const char* variable : {"max_execution_time", "max_statement_time",
+                               "idle_transaction_timeout", "idle_readonly_transaction_timeout"}) {
     auto s = connection->Exec(fmt::format("SET SESSION {}=0", variable));
     if (!s.ok() && ServerErrno(s) != kUnknownVariable) return s;
   }
