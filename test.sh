@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what is missing, builds release, runs all tests, and closes with ctest's summary.
-# Arguments go to ctest: ./test.sh -L unit. Without any, all but the label "oracle" is run, which plays
-# every statement of the corpus on both servers: ./test.sh -L oracle
+# Arguments go to ctest: ./test.sh -L unit. Without any, all but two labels are run: "oracle" plays
+# every statement of the corpus on both servers; "long" installs packages in bare systems.
 #
 #   CHAMELEON_WITHOUT_MYSQL=1   do without MySQL 9.7 and MariaDB 11.8 when they cannot be
 #                               downloaded
@@ -19,5 +19,5 @@ if [ "${CHAMELEON_WITHOUT_MYSQL:-}" != 1 ]; then
 fi
 cmake --preset release
 cmake --build --preset release
-[ $# -gt 0 ] || set -- -LE oracle
+[ $# -gt 0 ] || set -- -LE "oracle|long"
 exec ctest --test-dir build/release --output-on-failure --no-tests=error "$@"

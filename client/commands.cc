@@ -230,7 +230,7 @@ const std::vector<Command>& Commands() {
        "chamctl drop_replica_schema --yes", kConfig | kAsks, Simple<v1::ConfigRequest, &Stub::DropReplicaSchema>},
       {"upgrade_replica_schema", "bring the catalogue of an older version up to date",
        "Says so when there is nothing to do.",
-       "chamctl upgrade_replica_schema", kConfig, Simple<v1::ConfigRequest, &Stub::UpgradeReplicaSchema>},
+       "chamctl upgrade_replica_schema", kConfig | kAsks, Simple<v1::ConfigRequest, &Stub::UpgradeReplicaSchema>},
       {"add_source", "register a source of the configuration in the catalogue",
        "Next: init_replica.",
        "chamctl add_source --source mysql", kOfSource, Simple<v1::SourceRequest, &Stub::AddSource>},

@@ -55,8 +55,12 @@ int Usage(const std::string& text, const std::string& hint) {
 
 int UnknownCommand(const std::string& name) {
   const std::string nearest = NearestCommand(name);
+  std::string names;
+  for (const Command& command : Commands()) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", command.name);
+  }
   return Usage(fmt::format("there is no command \"{}\"", name),
-               nearest.empty() ? "chamctl --help lists the commands."
+               nearest.empty() ? fmt::format("There are: {}.", names)
                                : fmt::format("Did you mean {}?", nearest));
 }
 

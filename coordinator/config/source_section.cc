@@ -11,19 +11,13 @@ namespace chameleon::coordinator::config {
 namespace {
 
 const std::vector<std::string>& ConnectionKeys() {
-  static const auto* keys = new std::vector<std::string>{"host",
-                                                         "port",
-                                                         "user",
-                                                         "password",
-                                                         "database",
-                                                         "charset",
-                                                         "connect_timeout",
-                                                         "unix_socket",
-                                                         "ssl_mode",
-                                                         "ssl_ca",
-                                                         "ssl_cert",
-                                                         "ssl_key",
-                                                         "net_read_timeout"};
+  static const auto* keys = new std::vector<std::string>{"host",        "port",
+                                                         "user",        "password",
+                                                         "passwd",      "database",
+                                                         "charset",     "connect_timeout",
+                                                         "unix_socket", "ssl_mode",
+                                                         "ssl_ca",      "ssl_cert",
+                                                         "ssl_key",     "net_read_timeout"};
   return *keys;
 }
 
@@ -63,7 +57,8 @@ void ReadConnection(SourceConfig* source, bool pgsql, Section* db) {
                                                          : db->Text("host", "localhost"));
   connection->set_port(static_cast<uint32_t>(db->Number("port", pgsql ? 5432 : 3306, 1, 65535)));
   connection->set_user(db->RequiredText("user", "usr_replica"));
-  connection->set_password(db->Secret("password"));
+  // 0.1 called it passwd.
+  connection->set_password(db->Secret(db->Has("passwd") ? "passwd" : "password"));
   connection->set_charset(db->Text("charset", "utf8"));
   connection->set_connect_timeout_s(
       static_cast<uint32_t>(db->Number("connect_timeout", 10, 1, 3600)));

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "coordinator/config/old_spellings.h"
 #include "proto/wire/error.h"
 
 namespace chameleon::coordinator::config {
@@ -279,6 +280,10 @@ void Section::MoveOthers(const std::vector<std::string>& keep, Section* to) {
 void Section::Finish() {
   for (const std::string& key : order_) {
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
+    if (const std::string hint = OldSpellingHint(path_, key); !hint.empty()) {
+      Problem(key, "a key of an older version", hint);
+      continue;
+    }
     const std::string nearest = Nearest(key, known_);
     Problem(key, "unknown key",
             nearest.empty()

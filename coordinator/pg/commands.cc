@@ -17,8 +17,11 @@ constexpr char kRecopyReason[] = "it must be copied again: ";
 absl::Status PgCatalogue::SetPaused(uint64_t source_id, bool paused) {
   std::lock_guard lock(mutex_);
   return session_
-      .Query("UPDATE sch_chameleon.t_sources SET b_paused = $2::boolean WHERE i_id_source = $1",
-             {std::to_string(source_id), paused ? "t" : "f"})
+      // The maintenance flag is one of the catalogue's that others may have left.
+      .Query(
+          "UPDATE sch_chameleon.t_sources SET b_paused = $2::boolean,"
+          " b_maintenance = b_maintenance AND $2::boolean WHERE i_id_source = $1",
+          {std::to_string(source_id), paused ? "t" : "f"})
       .status();
 }
 

@@ -169,6 +169,8 @@ absl::StatusOr<v1::CommandResponse> SourceActor::EnableReplica() {
   auto transition = Next(Command::kEnableReplica, record->state, name_);
   if (!transition.ok()) return transition.status();
   const bool copied = !record->received.file().empty();
+  // What a crash left would keep it waiting.
+  if (auto status = catalogue_->SetPaused(id_, false); !status.ok()) return status;
   if (auto status = catalogue_->ForceState(id_, copied ? transition->after : v1::READY, "");
       !status.ok()) {
     return status;

@@ -456,6 +456,52 @@ TEST_P(CommandsTest, DetachMakesSequencesAndForeignKeysAndCanBeRepeated) {
   EXPECT_THAT(init.err, HasSubstr("was detached"));
 }
 
+// ---- stop_all_replicas, enable_replica, --debug
+// -----------------------------------------------------
+
+// A crash leaves a state that says something is going on: enable_replica makes it startable.
+TEST_P(CommandsTest, StopAllAndEnable) {
+  StartSmall();
+  replica_->Init("d");
+  replica_->Start("d");
+  EXPECT_EQ(replica_->Ctl({"enable_replica", "--source", "d"}).exit_code, 3) << "it is running";
+  EXPECT_THAT(replica_->MustCtl({"stop_all_replicas"}), HasSubstr("d"));
+  EXPECT_EQ(State(), "stopped");
+  EXPECT_TRUE(replica_->Pids("chameleon-worker").empty());
+  replica_->MustCtl({"stop_all_replicas"});
+  for (pid_t pid : replica_->Pids("chameleon-coordinator")) kill(pid, SIGKILL);
+  WaitFor("it ends", [&] { return replica_->Pids("chameleon-coordinator").empty(); });
+  TargetExec(
+      "UPDATE sch_chameleon.t_sources SET enm_status = 'error', b_paused = true, b_maintenance ="
+      " true");
+  EXPECT_EQ(replica_->Ctl({"start_replica", "--source", "d"}).exit_code, 3);
+  replica_->MustCtl({"enable_replica", "--source", "d"});
+  EXPECT_EQ(State(), "stopped");
+  EXPECT_EQ(Target("SELECT b_paused OR b_maintenance FROM sch_chameleon.t_sources"), "f");
+  replica_->Start("d");
+  Source("INSERT INTO c (v) VALUES (5)");
+  EXPECT_EQ(ReplicaDifferences(), "");
+}
+
+TEST_P(CommandsTest, DebugEndsWithCtrlC) {
+  StartSmall();
+  replica_->Init("d");
+  const std::string log = replica_->home() / "debug";
+  ChildProcess debug(
+      {.argv = {ProgramPath("chamctl"), "start_replica", "--source", "d", "--debug", "--config",
+                "test"},
+       .env = {"CHAMELEON_HOME=" + replica_->home().string(), "CHAMELEON_ALLOW_ROOT=1"},
+       .log = log});
+  WaitFor("it runs", [&] { return State() == "running"; });
+  Source("INSERT INTO c (v) VALUES (6)");
+  EXPECT_EQ(ReplicaDifferences(), "");
+  EXPECT_TRUE(debug.Running());
+  debug.Signal(SIGINT);
+  EXPECT_EQ(debug.Wait(std::chrono::seconds(30)), 0) << ReadFile(log);
+  EXPECT_EQ(State(), "stopped");
+  EXPECT_THAT(ReadFile(log), HasSubstr("src=d"));
+}
+
 // ---- the rest
 // -------------------------------------------------------------------------------------
 

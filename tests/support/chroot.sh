@@ -49,12 +49,14 @@ make_chroot() {
 }
 
 # in_chroot DIRECTORY COMMAND…: with /proc and /dev, in namespaces of its own: what it starts ends
-# with it, and no mount outlives it.
+# with it, and no mount outlives it. chroot_binds, if set, is a directory and where to mount it.
 in_chroot() {
   local root=$1
   shift
-  unshare --mount --pid --fork --kill-child --ipc --uts -- bash -c '
+  CHROOT_BIND_FROM=${chroot_binds[0]:-} CHROOT_BIND_TO=${chroot_binds[1]:-} \
+    unshare --mount --pid --fork --kill-child --ipc --uts -- bash -c '
     root=$1; shift
+    [ -z "$CHROOT_BIND_FROM" ] || mount --bind "$CHROOT_BIND_FROM" "$CHROOT_BIND_TO" || exit 125
     mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" || exit 125
     exec chroot "$root" "$@"' in_chroot "$root" \
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \

@@ -13,7 +13,10 @@ packages_servers="mariadb-server-core mariadb-client-core postgresql"
 # mariadb-client: mariadb-binlog, which prints logs that ours are compared with. zsh to mandoc: the
 # readers of completion and manual pages. systemd to debootstrap: packages and images, checked.
 packages_tests="libgtest-dev libgmock-dev nlohmann-json3-dev mariadb-client
-  zsh fish man-db mandoc systemd debootstrap python3-yaml"
+  zsh fish man-db mandoc systemd debootstrap dpkg-dev file
+  python3-yaml openssl"
+# To make a .deb: cpack.
+packages_deb="dpkg-dev file"
 # libFuzzer.
 packages_fuzz="clang libclang-rt-dev"
 

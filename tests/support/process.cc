@@ -21,8 +21,13 @@
 #include <thread>
 #include <utility>
 
+#include "tests/support/watchdog.h"
+
 namespace chameleon::test {
 namespace {
+
+// Of directories that live as long as one call: too many to remember.
+constexpr char kRunPrefix[] = "cham-run";
 
 std::string Quoted(const std::vector<std::string>& argv) {
   std::string text;
@@ -55,6 +60,7 @@ pid_t Start(const Spawn& spawn, int in, int out, int err) {
   std::vector<std::string> env_texts;
   for (char** e = environ; *e != nullptr; ++e) env_texts.emplace_back(*e);
   env_texts.insert(env_texts.end(), spawn.env.begin(), spawn.env.end());
+  env_texts.push_back(WatchdogMark());
   // A later entry wins, as in a shell's `NAME=value command`.
   std::vector<char*> envp;
   std::set<std::string> seen;
@@ -85,6 +91,7 @@ TempDir::TempDir(const std::string& prefix) {
     throw std::runtime_error(fmt::format("mkdtemp {}: {}", name, std::strerror(errno)));
   }
   path_ = name;
+  if (prefix != kRunPrefix) WatchdogRemoves(name);
   std::filesystem::permissions(path_, std::filesystem::perms(0755));
 }
 
@@ -156,7 +163,7 @@ int ChildProcess::Terminate(Millis grace) {
 }
 
 RunResult RunProgram(const Spawn& spawn, Millis timeout, const std::string& input) {
-  TempDir dir("cham-run");
+  TempDir dir(kRunPrefix);
   std::string out_name = dir.path() / "out", err_name = dir.path() / "err";
   int in = open(input.empty() ? "/dev/null" : input.c_str(), O_RDONLY | O_CLOEXEC);
   if (in < 0) throw std::runtime_error(fmt::format("{}: {}", input, std::strerror(errno)));

@@ -2,6 +2,7 @@
 //
 // A ChildProcess dies with the test: it is killed by the destructor, and by the kernel
 // (PR_SET_PDEATHSIG) when the thread that started it ends. So start servers from the main thread.
+// What a child leaves behind, daemons say, ends with the test, too: see watchdog.h.
 // Failures of the test machinery itself are std::runtime_error.
 #pragma once
 

@@ -76,21 +76,48 @@ const ReplicaSource& Replica::Find(const std::string& source) const {
 }
 
 void Replica::WriteConfiguration() {
-  std::string text = fmt::format(
-      "pid_dir: '{0}/pid/'\nlog_dir: '{0}/logs/'\nlog_dest: file\nlog_level: info\n"
-      "log_days_keep: 10\nrollbar_key: ''\nrollbar_env: ''\n\n"
-      "type_override:\n  \"tinyint(1)\":\n    override_to: boolean\n    override_tables:\n"
-      "      - \"*\"\n\n"
-      "pg_conn:\n  host: \"127.0.0.1\"\n  port: \"{1}\"\n  user: \"postgres\"\n"
-      "  password: \"unused\"\n  database: \"{2}\"\n  charset: \"utf8\"\n\nsources:\n",
-      home().string(), postgres_->port(), database_);
+  const auto lines = [](const std::string& indent, std::map<std::string, std::string> keys,
+                        const std::map<std::string, std::string>& others) {
+    for (const auto& [key, value] : others) keys[key] = value;
+    std::string text;
+    for (const auto& [key, value] : keys) text += fmt::format("{}{}: {}\n", indent, key, value);
+    return text;
+  };
+  std::string text = lines("",
+                           {{"pid_dir", (home() / "pid/").string()},
+                            {"log_dir", (home() / "logs/").string()},
+                            {"log_dest", "file"},
+                            {"log_level", "info"},
+                            {"log_days_keep", "10"},
+                            {"rollbar_key", "''"},
+                            {"rollbar_env", "''"}},
+                           global_keys_);
+  if (!global_keys_.contains("type_override")) {
+    text +=
+        "type_override:\n  \"tinyint(1)\":\n    override_to: boolean\n    override_tables:\n"
+        "      - \"*\"\n";
+  }
+  text += "pg_conn:\n" + lines("  ",
+                               {{"host", "\"127.0.0.1\""},
+                                {"port", fmt::format("\"{}\"", postgres_->port())},
+                                {"user", "\"postgres\""},
+                                {"password", "\"unused\""},
+                                {"database", fmt::format("\"{}\"", database_)},
+                                {"charset", "\"utf8\""}},
+                               target_keys_);
+  text += "sources:\n";
   int server_id = kMyServerIdBase;
   for (const auto& source : sources_) {
-    text += fmt::format(
-        "  {}:\n    db_conn:\n      host: \"127.0.0.1\"\n      port: \"{}\"\n      user: \"repl\"\n"
-        "      password: \"repl\"\n      charset: 'utf8'\n      connect_timeout: 10\n"
-        "    schema_mappings:\n",
-        source.name, source.server->port());
+    text += fmt::format("  {}:\n    db_conn:\n", source.name);
+    text += lines("      ",
+                  {{"host", "\"127.0.0.1\""},
+                   {"port", fmt::format("\"{}\"", source.server->port())},
+                   {"user", "\"repl\""},
+                   {"password", "\"repl\""},
+                   {"charset", "'utf8'"},
+                   {"connect_timeout", "10"}},
+                  source.connection);
+    text += "    schema_mappings:\n";
     for (const auto& [from, to] : source.schema_mappings) {
       text += fmt::format("      {}: {}\n", from, to);
     }
@@ -115,11 +142,11 @@ void Replica::WriteConfiguration() {
     for (const auto& [key, value] : settings) text += fmt::format("    {}: {}\n", key, value);
   }
   fs::create_directories(home() / "out");
+  fs::create_directories(home() / "configuration");
   WriteFile(home() / "configuration" / "test.yml", text);
 }
 
-void Replica::SetMappings(const std::string& source,
-                          std::map<std::string, std::string> mappings) {
+void Replica::SetMappings(const std::string& source, std::map<std::string, std::string> mappings) {
   const_cast<ReplicaSource&>(Find(source)).schema_mappings = std::move(mappings);
   WriteConfiguration();
 }
@@ -127,6 +154,22 @@ void Replica::SetMappings(const std::string& source,
 void Replica::SetSetting(const std::string& source, const std::string& key,
                          const std::string& value) {
   const_cast<ReplicaSource&>(Find(source)).settings[key] = value;
+  WriteConfiguration();
+}
+
+void Replica::SetConnection(const std::string& source, const std::string& key,
+                            const std::string& value) {
+  const_cast<ReplicaSource&>(Find(source)).connection[key] = value;
+  WriteConfiguration();
+}
+
+void Replica::SetTarget(const std::string& key, const std::string& value) {
+  target_keys_[key] = value;
+  WriteConfiguration();
+}
+
+void Replica::SetGlobal(const std::string& key, const std::string& value) {
+  global_keys_[key] = value;
   WriteConfiguration();
 }
 

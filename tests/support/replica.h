@@ -22,6 +22,8 @@ struct ReplicaSource {
   std::map<std::string, std::string> schema_mappings;
   // Further keys of the source: {"copy_mode", "file"}, written as they are.
   std::map<std::string, std::string> settings;
+  // Further keys of db_conn, and other values for ours.
+  std::map<std::string, std::string> connection;
 };
 
 class Replica {
@@ -34,6 +36,10 @@ class Replica {
   // Writes the configuration with other mappings; WaitCaughtUp and Differences follow them.
   void SetMappings(const std::string& source, std::map<std::string, std::string> mappings);
   void SetSetting(const std::string& source, const std::string& key, const std::string& value);
+  void SetConnection(const std::string& source, const std::string& key, const std::string& value);
+  // Keys of pg_conn and of the file itself; for all sources.
+  void SetTarget(const std::string& key, const std::string& value);
+  void SetGlobal(const std::string& key, const std::string& value);
   // Writes configuration/test.yml; called by Setup.
   void WriteConfiguration();
 
@@ -71,6 +77,7 @@ class Replica {
   std::string database_;
   TempDir home_;
   std::vector<ReplicaSource> sources_;
+  std::map<std::string, std::string> target_keys_, global_keys_;
   int64_t marker_ = 0;
 };
 

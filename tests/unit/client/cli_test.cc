@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "tests/support/servers.h"
+#include "tests/support/terminal.h"
 
 namespace chameleon::test {
 namespace {
@@ -112,6 +113,50 @@ TEST_F(CliTest, UsageIsExplained) {
   EXPECT_EQ(Show(Ctl({"show_config"})), "1\nerror: " + Home().string() +
                                             "/configuration/default.yml:8: pid_dri: unknown key\n"
                                             "HINT: Did you mean \"pid_dir\"?\n");
+}
+
+TEST_F(CliTest, AnUnknownCommandIsAnsweredWithThoseThatExist) {
+  const RunResult unknown = Ctl({"frobnicate"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, testing::StartsWith("error: there is no command \"frobnicate\"\n"
+                                               "HINT: There are: set_configuration_files, "));
+  EXPECT_THAT(unknown.err, testing::HasSubstr(", sync_tables, "));
+}
+
+// On a terminal a question, and only "y" goes on; --yes answers it. Elsewhere nothing is asked.
+TEST_F(CliTest, DestructiveCommandsAskOnATerminal) {
+  ASSERT_EQ(Ctl({"create_replica_schema"}).exit_code, 0);
+  ASSERT_EQ(Ctl({"add_source"}).exit_code, 0);
+  const auto on_terminal = [&](std::vector<std::string> arguments, const std::string& answer) {
+    Spawn spawn{.argv = {std::string(CHAMELEON_BIN_DIR) + "/chamctl"},
+                .env = {"CHAMELEON_HOME=" + Home().string(), "CHAMELEON_ALLOW_ROOT=1"}};
+    spawn.argv.insert(spawn.argv.end(), arguments.begin(), arguments.end());
+    return RunOnTerminal(spawn, answer);
+  };
+  for (const char* command : {"drop_source", "drop_replica_schema", "init_replica", "copy_schema",
+                              "detach_replica", "upgrade_replica_schema"}) {
+    const RunResult asked = on_terminal({command}, "n\n");
+    EXPECT_EQ(asked.exit_code, 1) << command;
+    EXPECT_THAT(asked.out, testing::StartsWith(std::string(command) + ": ")) << command;
+    EXPECT_THAT(asked.out, testing::HasSubstr("Continue? [y/N] ")) << command;
+    EXPECT_THAT(asked.out, testing::HasSubstr("nothing was done\n")) << command;
+  }
+  EXPECT_THAT(Ctl({"show_sources"}).out, testing::HasSubstr("yes\n")) << "it was not dropped";
+  EXPECT_EQ(on_terminal({"show_status"}, "").exit_code, 0);
+  const RunResult yes = on_terminal({"drop_source", "--source", "shop"}, "y\n");
+  EXPECT_EQ(yes.exit_code, 0) << yes.out;
+  EXPECT_THAT(yes.out, testing::HasSubstr("(source shop)"));
+  const RunResult given = on_terminal({"drop_replica_schema", "--yes"}, "");
+  EXPECT_EQ(given.exit_code, 0) << given.out;
+  EXPECT_THAT(given.out, testing::Not(testing::HasSubstr("Continue?")));
+}
+
+TEST_F(CliTest, NamesAreReadFromTheFilesAlone) {
+  EXPECT_EQ(Show(Ctl({"names", "configurations"})), "0\ndefault\n");
+  EXPECT_EQ(Show(Ctl({"names", "sources"})), "0\nshop\n");
+  EXPECT_EQ(Show(Ctl({"names", "schemas", "--source", "shop"})), "0\nshop\n");
+  EXPECT_EQ(Ctl({"names", "sources", "--config", "crm"}).exit_code, 3);
+  EXPECT_EQ(CoordinatorPid(), -1);
 }
 
 TEST_F(CliTest, OneCoordinatorHoweverManyAsk) {

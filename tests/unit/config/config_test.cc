@@ -204,6 +204,15 @@ TEST_F(ConfigTest, DefaultsOfAMinimalFile) {
   EXPECT_FALSE(source.options.copy_to_file());
 }
 
+TEST_F(ConfigTest, PasswdOfTheFirstManualIsAPassword) {
+  Write(std::string(kTarget) +
+        "sources: {a: {db_conn: {host: h, user: u, passwd: s3cret}, schema_mappings: {x: y}}}\n");
+  auto config = LoadConfig(home_, "default");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->sources.at("a").connection.password(), "s3cret");
+  for (const auto& item : config->items) EXPECT_EQ(item.value().find("s3cret"), std::string::npos);
+}
+
 struct Mistake {
   const char* name;
   const char* yaml;
@@ -297,6 +306,27 @@ const Mistake kMistakes[] = {
      "    schema_mappings: {z: w}\n",
      "default.yml:6: sources.b.my_server_id: 100 is used already by source \"a\" on the same "
      "server\nHINT: Give each source a my_server_id of its own."},
+    {"KeysOfOlderManuals",
+     "my_server_id: 100\nmy_database: sakila\npg_database: db_replica\ntables_limit:\n"
+     "mysql_conn: {host: h, port: 3306, user: u, passwd: p}\ncopy_max_size: 100\nhexify: [blob]\n"
+     "pg_conn: {user: u, database: d}\nsources:\n  a:\n    db_conn: {host: h, user: u, passwd: p}\n"
+     "    schema_mappings: {x: y}\n    tables_limit: [x.t]\n",
+     "default.yml:1: my_server_id: a key of an older version\n"
+     "HINT: Write it as sources.NAME.my_server_id.\n"
+     "default.yml:2: my_database: a key of an older version\n"
+     "HINT: Name the database below sources.NAME.schema_mappings: \"DATABASE: SCHEMA\".\n"
+     "default.yml:3: pg_database: a key of an older version\n"
+     "HINT: Write it as pg_conn.database.\n"
+     "default.yml:4: tables_limit: a key of an older version\n"
+     "HINT: Write it as sources.NAME.limit_tables, each table as schema.table.\n"
+     "default.yml:5: mysql_conn: a key of an older version\n"
+     "HINT: Write it as sources.NAME.db_conn.\n"
+     "default.yml:6: copy_max_size: a key of an older version\n"
+     "HINT: Write sources.NAME.copy_max_memory: bytes instead of rows, as in 300M.\n"
+     "default.yml:7: hexify: a key of an older version\n"
+     "HINT: Remove it: binary types are carried as they are.\n"
+     "default.yml:13: sources.a.tables_limit: a key of an older version\n"
+     "HINT: Write it as limit_tables, each table as schema.table."},
     {"NotYaml", "pg_conn:\n  user: a: b\n  database: d\n",
      "default.yml:2: yaml: illegal map value\n"
      "HINT: Check the indentation, quotes and colons around this line."},

@@ -494,8 +494,8 @@ TEST_F(ReplayTest, LogTablesTakeTurnsAndNothingUnreplayedIsTruncated) {
   EXPECT_EQ(Get("SELECT count(*) FROM shop.a"), "35");
 }
 
-// COPY fills what earlier pages have left: a batch's lines are found wherever they stand, and only its
-// own are read.
+// COPY fills what earlier pages have left: a batch's lines are found wherever they stand, and only
+// its own are read.
 TEST_F(ReplayTest, LinesAreFoundWhereverTheyStand) {
   const std::string long_name(300, 'n');
   for (int batch = 1; batch <= 40; ++batch) {
@@ -513,7 +513,6 @@ TEST_F(ReplayTest, LinesAreFoundWhereverTheyStand) {
             "t");
   EXPECT_EQ(Get("SELECT i_batches, t_error IS NULL FROM sch_chameleon.fn_replay_mysql(1, 1000000)"),
             "40|t");
-
 }
 
 TEST_F(ReplayTest, MissingLinesAreAnError) {
@@ -541,10 +540,12 @@ TEST_F(ReplayTest, OldBatchesAreForgotten) {
 
 class ReplayerTest : public ReplayTest {
  protected:
-  std::unique_ptr<replay::Replayer> Start(OnError on_error = OnError::kContinue) {
-    return replay::Replayer::Start(target_,
-                                   {.source_id = 1, .source = "shop", .on_error = on_error},
-                                   [this](const absl::Status& status) { ended_ = status; });
+  std::unique_ptr<replay::Replayer> Start(OnError on_error = OnError::kContinue,
+                                          double sleep_loop_s = 1) {
+    return replay::Replayer::Start(
+        target_,
+        {.source_id = 1, .source = "shop", .on_error = on_error, .sleep_loop_s = sleep_loop_s},
+        [this](const absl::Status& status) { ended_ = status; });
   }
   absl::Status ended_ = absl::UnknownError("not ended");
 };
@@ -559,6 +560,27 @@ TEST_F(ReplayerTest, FollowsTheWriter) {
   EXPECT_EQ(Get("SELECT count(*) FROM shop.a"), "50");
   replayer->Stop();
   EXPECT_OK(ended_);
+}
+
+// What another process logged is found without a word from it.
+TEST_F(ReplayerTest, LooksBySleepLoopWhenNobodyWakesIt) {
+  auto often = Start(OnError::kContinue, 0.1);
+  EXPECT_OK(often->Drain(20));
+  Write(Next().Insert(R"({"id":"1","code":"1","name":"x"})"));
+  for (int i = 0; i < 100 && Get("SELECT count(*) FROM shop.a") != "1"; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  EXPECT_EQ(Get("SELECT count(*) FROM shop.a"), "1");
+  often->Stop();
+  auto seldom = Start(OnError::kContinue, 3600);
+  EXPECT_OK(seldom->Drain(20));
+  Write(Next().Insert(R"({"id":"2","code":"2","name":"x"})"));
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  EXPECT_EQ(Get("SELECT count(*) FROM shop.a"), "1");
+  seldom->Wake();
+  EXPECT_OK(seldom->Drain(20));
+  EXPECT_EQ(Get("SELECT count(*) FROM shop.a"), "2");
+  seldom->Stop();
 }
 
 TEST_F(ReplayerTest, ComesBackAfterItsBackendWasKilled) {
