@@ -4,6 +4,8 @@
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
+#include <algorithm>
+
 namespace chameleon::worker::ddl {
 namespace {
 
@@ -81,8 +83,16 @@ std::string LowerName(std::string_view name) {
   return out;
 }
 
+// Called for each pair of columns of an ALTER: as far as both are ASCII, without copies.
 bool SameName(std::string_view a, std::string_view b) {
-  return a == b || LowerName(a) == LowerName(b);
+  const size_t common = std::min(a.size(), b.size());
+  for (size_t i = 0; i < common; ++i) {
+    const auto x = static_cast<unsigned char>(a[i]), y = static_cast<unsigned char>(b[i]);
+    if (((x | y) & 0x80) != 0) return LowerName(a.substr(i)) == LowerName(b.substr(i));
+    const unsigned char difference = x ^ y, lower = x | 0x20;
+    if (difference != 0 && !(difference == 0x20 && lower >= 'a' && lower <= 'z')) return false;
+  }
+  return a.size() == b.size();
 }
 
 std::string TableCase(std::string_view name, const SessionContext& context) {
