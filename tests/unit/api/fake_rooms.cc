@@ -23,11 +23,13 @@ class FakeCatalogue : public pg::Catalogue {
  public:
   absl::StatusOr<bool> SchemaExists() override {
     if (auto status = Away(); !status.ok()) return status;
+    std::lock_guard lock(W().mutex);
     return W().schema;
   }
   absl::StatusOr<std::string> SchemaVersion() override { return std::string("1"); }
   absl::Status CreateReplicaSchema() override {
     if (auto status = Away(); !status.ok()) return status;
+    std::lock_guard lock(W().mutex);
     if (std::exchange(W().schema, true)) return absl::AlreadyExistsError("exists");
     return absl::OkStatus();
   }
@@ -39,6 +41,7 @@ class FakeCatalogue : public pg::Catalogue {
   }
   absl::Status TakeLeadership() override {
     if (auto status = Away(); !status.ok()) return status;
+    std::lock_guard lock(W().mutex);
     if (!W().other_leader.empty()) {
       return absl::FailedPreconditionError("led by " + W().other_leader);
     }
@@ -162,6 +165,7 @@ class FakeCatalogue : public pg::Catalogue {
     status.set_name(source);
     status.set_state(record->state);
     status.set_read_lag_s(77);
+    std::lock_guard lock(W().mutex);
     status.set_last_error(W().last_error[source]);
     return status;
   }

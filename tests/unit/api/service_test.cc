@@ -24,6 +24,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using test::TheWorld;
+using test::World;
 
 class ServiceTest : public ::testing::Test {
  protected:
@@ -125,6 +126,17 @@ class ServiceTest : public ::testing::Test {
     std::lock_guard lock(TheWorld().mutex);
     return TheWorld().sources["shop"].state;
   }
+  // The coordinator's threads are at work in the same world.
+  template <typename Field>
+  static Field Seen(Field World::*field) {
+    std::lock_guard lock(TheWorld().mutex);
+    return TheWorld().*field;
+  }
+  template <typename Field>
+  static void Set(Field World::*field, Field value) {
+    std::lock_guard lock(TheWorld().mutex);
+    TheWorld().*field = std::move(value);
+  }
   template <typename Condition>
   static bool Eventually(Condition condition, int ms = 15'000) {
     for (int waited = 0; waited < ms; waited += 20) {
@@ -199,8 +211,8 @@ TEST_F(ServiceTest, ACopyFromTheFirstToTheLastCall) {
   EXPECT_THAT(operation.result(),
               testing::StartsWith("source \"shop\" initialised: 1 tables, 2 rows in "));
   EXPECT_EQ(State(), v1::INITIALISED);
-  EXPECT_THAT(TheWorld().copied, testing::ElementsAre("2 rows: a\nb\n"));
-  EXPECT_EQ(TheWorld().loaders, 0);
+  EXPECT_THAT(Seen(&World::copied), testing::ElementsAre("2 rows: a\nb\n"));
+  EXPECT_EQ(Seen(&World::loaders), 0);
 }
 
 TEST_F(ServiceTest, AFailedCopyLeavesErrorAndIsToldOnce) {
@@ -211,7 +223,7 @@ TEST_F(ServiceTest, AFailedCopyLeavesErrorAndIsToldOnce) {
   EXPECT_EQ(operation.error_code(), 9);
   EXPECT_EQ(operation.error_message(), "binary log is off");
   EXPECT_EQ(State(), v1::ERROR);
-  EXPECT_THAT(TheWorld().errors, testing::ElementsAre("binary log is off"));
+  EXPECT_THAT(Seen(&World::errors), testing::ElementsAre("binary log is off"));
   EXPECT_EQ(Do(&Stub::EnableReplica),
             "source \"shop\" is ready; it has no position yet: run init_replica");
 }
@@ -231,7 +243,7 @@ TEST_F(ServiceTest, ACancelledCopyLeavesTheSourceAsItWas) {
   EXPECT_TRUE(control_->CancelOperation(&context, request, &cancelled).ok());
   EXPECT_EQ(Watch(begun.id()).state(), v1::Operation::CANCELLED);
   EXPECT_EQ(State(), v1::STOPPED);
-  EXPECT_EQ(TheWorld().loaders, 0);
+  EXPECT_EQ(Seen(&World::loaders), 0);
 }
 
 TEST_F(ServiceTest, StartStreamStop) {
@@ -239,8 +251,8 @@ TEST_F(ServiceTest, StartStreamStop) {
   Script("stream\n");
   EXPECT_EQ(Do(&Stub::StartReplica), "replica of source \"shop\" started");
   EXPECT_EQ(State(), v1::RUNNING);
-  EXPECT_TRUE(Eventually([] { return TheWorld().wakes == 1; }));
-  EXPECT_THAT(TheWorld().written, testing::ElementsAre("1:one\ntwo\n"));
+  EXPECT_TRUE(Eventually([] { return Seen(&World::wakes) == 1; }));
+  EXPECT_THAT(Seen(&World::written), testing::ElementsAre("1:one\ntwo\n"));
   const v1::SourceStatus status = Status();
   EXPECT_EQ(status.activity(), "streaming, nothing newer on the source");
   EXPECT_EQ(status.read_lag_s(), 0);
@@ -250,7 +262,7 @@ TEST_F(ServiceTest, StartStreamStop) {
             "HINT: See chamctl show_status --source shop.");
   EXPECT_EQ(Do(&Stub::StopReplica), "replica of source \"shop\" stopped");
   EXPECT_EQ(State(), v1::STOPPED);
-  EXPECT_FALSE(TheWorld().replayer_running);
+  EXPECT_FALSE(Seen(&World::replayer_running));
   EXPECT_EQ(Do(&Stub::StopAllReplicas), "no replica was running");
 }
 
@@ -259,7 +271,7 @@ TEST_F(ServiceTest, AnErrorAtTheStartReachesTheUser) {
   Script("end 9 row image is not FULL\n");
   EXPECT_EQ(Do(&Stub::StartReplica), "9: row image is not FULL");
   EXPECT_EQ(State(), v1::ERROR);
-  EXPECT_EQ(TheWorld().last_error["shop"], "row image is not FULL");
+  EXPECT_EQ(Seen(&World::last_error)["shop"], "row image is not FULL");
   EXPECT_EQ(Do(&Stub::StartReplica),
             "9: start_replica is not possible: source \"shop\" is error\nHINT: See chamctl "
             "show_errors for the cause; then run chamctl enable_replica --source shop.");
@@ -280,7 +292,7 @@ TEST_F(ServiceTest, OnErrorReadExitEndsAndContinueWaits) {
             "replica of source \"shop\" started | not connected yet, it keeps trying: cannot "
             "connect to h:3306");
   EXPECT_THAT(Status().activity(), testing::HasSubstr("cannot connect to h:3306"));
-  EXPECT_TRUE(Eventually([] { return TheWorld().wakes == 1; }));
+  EXPECT_TRUE(Eventually([] { return Seen(&World::wakes) == 1; }));
   EXPECT_EQ(State(), v1::RUNNING);
 }
 
@@ -290,8 +302,8 @@ TEST_F(ServiceTest, ADeadWorkerIsReplacedUnderANewEpoch) {
   EXPECT_EQ(Do(&Stub::StartReplica), "replica of source \"shop\" started");
   EXPECT_TRUE(Eventually(
       [&] { return Status().activity().find("exited with status 9") != std::string::npos; }));
-  EXPECT_TRUE(Eventually([] { return TheWorld().wakes == 1; }));
-  EXPECT_EQ(TheWorld().sources["shop"].epoch, 2u);
+  EXPECT_TRUE(Eventually([] { return Seen(&World::wakes) == 1; }));
+  EXPECT_EQ(Seen(&World::sources)["shop"].epoch, 2u);
   EXPECT_EQ(State(), v1::RUNNING);
 }
 
@@ -302,21 +314,21 @@ TEST_F(ServiceTest, AnotherReaderWithOurServerIdIsNamedAndNotFought) {
             "replica of source \"shop\" started | not connected yet, it keeps trying: text of "
             "SERVER_ID_IN_USE");
   EXPECT_EQ(Status().activity(), "waiting 60 s: text of SERVER_ID_IN_USE");
-  EXPECT_EQ(TheWorld().sources["shop"].epoch, 1u);
+  EXPECT_EQ(Seen(&World::sources)["shop"].epoch, 1u);
 }
 
 TEST_F(ServiceTest, PostgresAwayIsNeverTheSourcesFault) {
   AddSource(v1::INITIALISED);
-  TheWorld().write_error = absl::UnavailableError("PostgreSQL is away");
+  Set(&World::write_error, absl::UnavailableError("PostgreSQL is away"));
   Script("stream\n");
   EXPECT_EQ(Do(&Stub::StartReplica), "replica of source \"shop\" started");
-  EXPECT_TRUE(Eventually([&] { return TheWorld().sources["shop"].epoch >= 3; }));
+  EXPECT_TRUE(Eventually([&] { return Seen(&World::sources)["shop"].epoch >= 3; }));
   EXPECT_EQ(State(), v1::RUNNING);
   {
     std::lock_guard lock(TheWorld().mutex);
     TheWorld().write_error = absl::OkStatus();
   }
-  EXPECT_TRUE(Eventually([] { return TheWorld().wakes >= 1; }));
+  EXPECT_TRUE(Eventually([] { return Seen(&World::wakes) >= 1; }));
   EXPECT_EQ(Do(&Stub::StopReplica), "replica of source \"shop\" stopped");
 }
 
@@ -324,16 +336,16 @@ TEST_F(ServiceTest, AReplayErrorStopsTheSource) {
   AddSource(v1::INITIALISED);
   Script("stream\n");
   Do(&Stub::StartReplica);
-  TheWorld().replayer_stopped(absl::FailedPreconditionError("row 7 cannot be stored"));
+  Seen (&World::replayer_stopped)(absl::FailedPreconditionError("row 7 cannot be stored"));
   EXPECT_TRUE(Eventually([] { return State() == v1::ERROR; }));
-  EXPECT_EQ(TheWorld().last_error["shop"], "row 7 cannot be stored");
+  EXPECT_EQ(Seen(&World::last_error)["shop"], "row 7 cannot be stored");
 }
 
 TEST_F(ServiceTest, OnlyTheCurrentLeaseMayWrite) {
   AddSource(v1::INITIALISED);
   Script("stream\n");
   Do(&Stub::StartReplica);
-  ASSERT_TRUE(Eventually([] { return TheWorld().wakes == 1; }));
+  ASSERT_TRUE(Eventually([] { return Seen(&World::wakes) == 1; }));
   grpc::ClientContext context;
   auto push = worker_->Push(&context);
   v1::BatchFrame frame;
@@ -360,13 +372,13 @@ TEST_F(ServiceTest, ANewCoordinatorResumesWhatWasRunning) {
   Script("stream\n");
   Do(&Stub::StartReplica);
   ASSERT_TRUE(Eventually([&] { return std::filesystem::exists(home_ + "/known"); }));
-  ASSERT_TRUE(Eventually([] { return TheWorld().wakes == 1; }));
+  ASSERT_TRUE(Eventually([] { return Seen(&World::wakes) == 1; }));
   Stop();
   EXPECT_EQ(State(), v1::RUNNING);
-  EXPECT_FALSE(TheWorld().replayer_running);
+  EXPECT_FALSE(Seen(&World::replayer_running));
   Start();
-  EXPECT_TRUE(Eventually([] { return TheWorld().wakes == 2; }));
-  EXPECT_EQ(TheWorld().sources["shop"].epoch, 2u);
+  EXPECT_TRUE(Eventually([] { return Seen(&World::wakes) == 2; }));
+  EXPECT_EQ(Seen(&World::sources)["shop"].epoch, 2u);
 }
 
 TEST_F(ServiceTest, ANewCoordinatorEndsWhatWasHalfCopied) {
@@ -375,22 +387,22 @@ TEST_F(ServiceTest, ANewCoordinatorEndsWhatWasHalfCopied) {
   Stop();
   Start();
   EXPECT_TRUE(Eventually([] { return State() == v1::ERROR; }));
-  EXPECT_EQ(TheWorld().last_error["shop"],
+  EXPECT_EQ(Seen(&World::last_error)["shop"],
             "the coordinator ended during init_replica; the target is as it was before");
 }
 
 TEST_F(ServiceTest, AStandbyTouchesNothing) {
   AddSource(v1::RUNNING);
-  TheWorld().other_leader = "host:1";
+  Set(&World::other_leader, std::string("host:1"));
   std::ofstream(home_ + "/known") << "default\n";
   Stop();
   Script("stream\n");
   Start();
   EXPECT_EQ(Do(&Stub::StopAllReplicas), "9: led by host:1");
   std::this_thread::sleep_for(milliseconds(500));
-  EXPECT_EQ(TheWorld().sources["shop"].epoch, 0u);
-  TheWorld().other_leader.clear();
-  EXPECT_TRUE(Eventually([] { return TheWorld().wakes == 1; }));
+  EXPECT_EQ(Seen(&World::sources)["shop"].epoch, 0u);
+  Set(&World::other_leader, std::string());
+  EXPECT_TRUE(Eventually([] { return Seen(&World::wakes) == 1; }));
 }
 
 TEST_F(ServiceTest, SecretsAreMasked) {
