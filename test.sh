@@ -2,6 +2,7 @@
 # Installs what is missing, builds release, runs all tests, and closes with ctest's summary.
 # Arguments go to ctest: ./test.sh -L unit. Without any, all but two labels are run: "oracle" plays
 # every statement of the corpus on both servers; "long" installs packages in bare systems.
+# The label "fuzz" builds with clang in build/fuzz and fuzzes for about a minute.
 #
 #   CHAMELEON_WITHOUT_MYSQL=1   do without MySQL 9.7 and MariaDB 11.8 when they cannot be
 #                               downloaded
