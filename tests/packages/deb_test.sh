@@ -82,7 +82,7 @@ for unit in chameleon-coordinator chameleon-worker; do
 done
 
 step "a replica under the unit's command line"
-TMPDIR=$dir setsid "$build/bin/sandbox" "$dir/servers" 2>"$dir/sandbox.log" &
+TMPDIR=$dir setpriv --pdeathsig TERM "$build/bin/sandbox" "$dir/servers" 2>"$dir/sandbox.log" &
 sandbox_pid=$!
 for _ in $(seq 600); do
   [ ! -e "$dir/servers" ] || break

@@ -49,12 +49,12 @@ make_chroot() {
 }
 
 # in_chroot DIRECTORY COMMAND…: with /proc and /dev, in namespaces of its own: what it starts ends
-# with it, and no mount outlives it. chroot_binds, if set, is a directory and where to mount it.
+# with it, it ends with who called it, and no mount outlives it. chroot_binds, if set, is a directory and where to mount it.
 in_chroot() {
   local root=$1
   shift
   CHROOT_BIND_FROM=${chroot_binds[0]:-} CHROOT_BIND_TO=${chroot_binds[1]:-} \
-    unshare --mount --pid --fork --kill-child --ipc --uts -- bash -c '
+    setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --ipc --uts -- bash -c '
     root=$1; shift
     [ -z "$CHROOT_BIND_FROM" ] || mount --bind "$CHROOT_BIND_FROM" "$CHROOT_BIND_TO" || exit 125
     mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" || exit 125
