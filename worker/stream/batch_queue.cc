@@ -60,7 +60,11 @@ absl::Status BatchQueue::Commit(Transaction* tx, const v1::Position& end, int64_
   const bool first = open_ == nullptr;
   Batch* batch = Open();
   auto status = Net(tx, batch);
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    // Half of it is in there. What was committed before it is streamed again.
+    open_.reset();
+    return status;
+  }
   batch->end = end;
   batch->commit_time_us = commit_time_us;
   ++batch->commits;

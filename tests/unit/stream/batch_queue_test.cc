@@ -113,6 +113,21 @@ TEST_F(BatchQueueTest, DropLeavesNothing) {
   EXPECT_EQ(queue.Take(), nullptr);
 }
 
+TEST_F(BatchQueueTest, ATransactionThatCannotBeNettedLeavesNoHalf) {
+  for (const bool alone : {true, false}) {
+    BatchQueue queue({.delay = std::chrono::hours(1)});
+    auto good = Inserts(1);
+    if (!alone) {
+      ASSERT_TRUE(queue.Commit(&good, At(100), 1).ok());
+    }
+    auto bad = Inserts(2);
+    bad.changes.push_back(bad.changes[0]);  // what was inserted is inserted again
+    EXPECT_TRUE(absl::IsDataLoss(queue.Commit(&bad, At(200), 2)));
+    queue.Close(false);
+    EXPECT_EQ(queue.Take(), nullptr);
+  }
+}
+
 TEST_F(BatchQueueTest, LedgerTravelsWithTheNextBatch) {
   BatchQueue queue({.delay = std::chrono::milliseconds(1)});
   v1::LedgerEntry entry;
