@@ -327,7 +327,8 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const v1::SourceCon
   for (const char* sql :
        {"SET NAMES utf8mb4",
         "SET SESSION sql_mode='', time_zone='+00:00', autocommit=1, completion_type=0, "
-        "sql_select_limit=18446744073709551615"}) {
+        "sql_select_limit=18446744073709551615, "
+        "sql_quote_show_create=1"}) {
     if (auto s = connection->Exec(sql); !s.ok()) return s;
   }
   return connection;

@@ -46,6 +46,29 @@ absl::Status ReadStatus(Connection* connection, Facts* facts) {
   return absl::OkStatus();
 }
 
+// By the statement that this server knows and the account may use; else by a status variable that
+// everybody sees, which knows only replicas that run (MariaDB, MySQL 5).
+absl::Status ReadReplica(Connection* connection, Facts* facts) {
+  if (!LogsOwnChangesOnly(*facts)) return absl::OkStatus();
+  constexpr int kSyntax = 1064;
+  for (const char* sql : {"SHOW REPLICA STATUS", "SHOW ALL SLAVES STATUS", "SHOW SLAVE STATUS"}) {
+    auto t = connection->Query(sql);
+    if (!t.ok() && ServerErrno(t.status()) != kSyntax &&
+        ServerErrno(t.status()) != kPrivilegeNeeded) {
+      return t.status();
+    }
+    if (!t.ok()) continue;
+    facts->is_replica = facts->is_replica || !t->rows.empty();
+  }
+  auto t = connection->Query(
+      "SHOW GLOBAL STATUS WHERE Variable_name IN ('Slave_running', 'Slaves_running')");
+  if (!t.ok()) return t.status();
+  for (size_t i = 0; i < t->rows.size(); ++i) {
+    facts->is_replica = facts->is_replica || (t->Get(i, 1) != "OFF" && t->Get(i, 1) != "0");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadForSnapshot(Connection* connection, const TableFilter& filter, Facts* facts) {
   auto xa = CountPreparedXa(connection);
   if (xa.ok()) {
@@ -88,6 +111,7 @@ absl::StatusOr<PreflightResult> Preflight(const v1::SourceConnection& config,
   facts.variables = *variables;
   if (auto s = ReadGrants(connection->get(), &facts); !s.ok()) return s;
   if (auto s = ReadStatus(connection->get(), &facts); !s.ok()) return s;
+  if (auto s = ReadReplica(connection->get(), &facts); !s.ok()) return s;
   TableFilter filter(options, server->lower_case_table_names());
   auto schemas = ReadSchemaNames(connection->get(), filter);
   if (!schemas.ok()) return schemas.status();

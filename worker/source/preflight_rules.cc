@@ -95,6 +95,15 @@ void JudgeBinlog(const Facts& facts, std::vector<Condition>* out) {
   }
 }
 
+void JudgeReplica(const Facts& facts, std::vector<Condition>* out) {
+  if (!facts.is_replica || !LogsOwnChangesOnly(facts)) return;
+  out->push_back({"REPLICA_NOT_LOGGING", "log_slave_updates",
+                  "the server is a replica and log_slave_updates is OFF: changes that it receives "
+                  "are not in its binary log",
+                  "Set log_slave_updates in the server's configuration and restart it, or follow "
+                  "the server that it replicates from."});
+}
+
 bool IsFiltered(const Facts& facts, const std::string& schema) {
   auto has = [&](const std::string& list) {
     auto names = SplitList(list);
@@ -261,12 +270,19 @@ bool Grants::HasOn(std::string_view privilege, std::string_view schema) const {
   return false;
 }
 
+bool LogsOwnChangesOnly(const Facts& facts) {
+  const std::string old_name = Value(facts, "log_slave_updates");
+  return (old_name.empty() ? Value(facts, "log_replica_updates") : old_name) == "OFF";
+}
+
 const std::vector<std::string_view>& PreflightVariables() {
   static const std::vector<std::string_view> names = {"log_bin",
                                                       "server_id",
                                                       "binlog_format",
                                                       "binlog_row_image",
                                                       "gtid_mode",
+                                                      "log_slave_updates",
+                                                      "log_replica_updates",
                                                       "sync_binlog",
                                                       "innodb_flush_log_at_trx_commit",
                                                       "binlog_expire_logs_seconds",
@@ -292,6 +308,7 @@ std::vector<Condition> JudgeVersion(std::string_view version) {
 std::vector<Condition> Judge(const Facts& facts, const v1::SourceOptions& options) {
   std::vector<Condition> out;
   JudgeBinlog(facts, &out);
+  JudgeReplica(facts, &out);
   JudgeFilters(facts, &out);
   JudgeSchemas(facts, options, &out);
   JudgePrivileges(facts, options, &out);

@@ -43,6 +43,7 @@ struct Facts {
   Grants grants;
   std::string account;  // CURRENT_USER(): 'u'@'%'
   bool may_read_status = true;
+  bool is_replica = false;  // asked only when it would matter: log_slave_updates is OFF
   BinlogStatus status;
   std::vector<std::string> schemas;  // mapped ones that exist
   bool for_snapshot = false;
@@ -50,6 +51,9 @@ struct Facts {
   size_t prepared_xa = 0;
   std::vector<std::string> non_transactional;  // "shop.log (MyISAM)"
 };
+
+// What it receives as a replica is not in its own binary log.
+bool LogsOwnChangesOnly(const Facts& facts);
 
 // Names of the global variables that `Facts::variables` needs.
 const std::vector<std::string_view>& PreflightVariables();

@@ -226,7 +226,7 @@ class Reader {
           create_of = def->name().table();
           create = shown->Get(0, 1);
         }
-        SetForeignKeyRules(create, key);
+        if (auto s = SetForeignKeyRules(create, key); !s.ok()) return s;
       }
       v1::ForeignKeyDef* key = def->mutable_foreign_keys(def->foreign_keys_size() - 1);
       key->add_columns(t->Get(i, "COLUMN_NAME"));
@@ -237,10 +237,13 @@ class Reader {
 
   // information_schema.REFERENTIAL_CONSTRAINTS would say it, but MariaDB hides its rows from users
   // who have only SELECT.
-  static void SetForeignKeyRules(const std::string& create, v1::ForeignKeyDef* key) {
+  static absl::Status SetForeignKeyRules(const std::string& create, v1::ForeignKeyDef* key) {
     size_t begin = create.find("CONSTRAINT " + QuoteName(key->name()) + " FOREIGN KEY");
-    std::string line =
-        begin == std::string::npos ? "" : create.substr(begin, create.find('\n', begin) - begin);
+    if (begin == std::string::npos) {  // a guess would lose what it does to rows
+      return absl::UnavailableError(fmt::format(
+          "foreign key {} is not in SHOW CREATE TABLE: the table is being changed", key->name()));
+    }
+    std::string line = create.substr(begin, create.find('\n', begin) - begin);
     std::string rules = line.substr(std::min(line.size(), line.rfind(')') + 1));
     auto rule = [&](std::string_view event) -> std::string {
       for (const char* action : {"CASCADE", "SET NULL", "SET DEFAULT", "NO ACTION"}) {
@@ -250,6 +253,7 @@ class Reader {
     };
     key->set_on_delete(rule("DELETE"));
     key->set_on_update(rule("UPDATE"));
+    return absl::OkStatus();
   }
 
   // Implicit versioning: the image has two columns that information_schema does not list.

@@ -109,20 +109,26 @@ TEST_P(SnapshotTest, GlobalSettingsChooseNothing) {
       "CREATE TABLE t (id INT PRIMARY KEY, e ENUM('\xc3\xa9','b') NOT NULL,"
       " at TIMESTAMP NOT NULL DEFAULT '2024-07-01 12:00:00')");
   root.Exec("INSERT INTO t (id, e) VALUES (1,1),(2,1),(3,1),(4,2),(5,2),(6,1)");
+  root.Exec(
+      "CREATE TABLE c (id INT PRIMARY KEY, CONSTRAINT to_t FOREIGN KEY (id) REFERENCES t (id)"
+      " ON DELETE CASCADE)");
   for (const char* sql :
        {"SET GLOBAL sql_select_limit = 3", "SET GLOBAL init_connect = 'SET NAMES latin1'",
-        "SET GLOBAL autocommit = 0", "SET GLOBAL time_zone = '+05:00'"}) {
+        "SET GLOBAL autocommit = 0", "SET GLOBAL time_zone = '+05:00'",
+        "SET GLOBAL sql_quote_show_create = 0"}) {
     root.Exec(sql);
   }
   const absl::Status status = Run(Assignment("globals"));
   for (const char* sql :
        {"SET GLOBAL sql_select_limit = 18446744073709551615", "SET GLOBAL init_connect = ''",
-        "SET GLOBAL autocommit = 1", "SET GLOBAL time_zone = 'SYSTEM'"}) {
+        "SET GLOBAL autocommit = 1", "SET GLOBAL time_zone = 'SYSTEM'",
+        "SET GLOBAL sql_quote_show_create = 1"}) {
     root.Exec(sql);
   }
   ASSERT_TRUE(status.ok()) << status;
   const auto& table = target_.Get("t");
   EXPECT_EQ(table.lines.size(), 6u);
+  EXPECT_EQ(target_.Get("c").def.foreign_keys(0).on_delete(), "CASCADE");
   EXPECT_EQ(table.def.columns(1).labels(0), "\xc3\xa9");
   const std::string noon =
       root.One("SELECT CONVERT_TZ('2024-07-01 12:00:00', @@session.time_zone, '+00:00')");

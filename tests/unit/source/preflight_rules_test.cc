@@ -52,6 +52,20 @@ TEST(PreflightRules, FitServer) {
   EXPECT_THAT(Warn(GoodFacts()), IsEmpty());
 }
 
+TEST(PreflightRules, ReplicaThatDoesNotLogWhatItReceives) {
+  Facts f = GoodFacts();
+  f.variables["log_replica_updates"] = "OFF";
+  EXPECT_THAT(Lines(f), IsEmpty());
+  f.is_replica = true;
+  EXPECT_THAT(
+      Lines(f),
+      ElementsAre("the server is a replica and log_slave_updates is OFF: changes that it receives "
+                  "are not in its binary log | Set log_slave_updates in the server's configuration "
+                  "and restart it, or follow the server that it replicates from."));
+  f.variables["log_slave_updates"] = "ON";
+  EXPECT_THAT(Lines(f), IsEmpty());
+}
+
 TEST(PreflightRules, BinaryLogOff) {
   Facts f = GoodFacts();
   f.variables["log_bin"] = "OFF";

@@ -41,6 +41,23 @@ TEST_P(PreflightTest, Fit) {
   }
 }
 
+TEST_P(PreflightTest, ReplicaThatDoesNotLogWhatItReceives) {
+  auto server = test::StartSource(
+      GetParam(), {{IsMariadb() ? "--log-slave-updates=OFF" : "--log-replica-updates=OFF"}});
+  auto root = server->Connect();
+  root.Exec("CREATE DATABASE shop");
+  EXPECT_EQ(Run(Config(*server), Options("shop")), "fit");
+  if (IsMariadb()) {  // to see replicas that do not run
+    root.Exec("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1");
+    root.Exec("GRANT REPLICA MONITOR ON *.* TO repl");
+  } else {
+    root.Exec("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=1");
+  }
+  EXPECT_EQ(Run(Config(*server), Options("shop")),
+            "the server is a replica and log_slave_updates is OFF: changes that it receives are "
+            "not in its binary log");
+}
+
 TEST_P(PreflightTest, Unreachable) {
   auto config = Config();
   config.set_port(1);
