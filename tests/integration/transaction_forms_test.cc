@@ -260,12 +260,16 @@ TEST_P(TransactionFormsTest, ForeignKeyActions) {
          "CREATE TABLE tree (id INT PRIMARY KEY, up INT, FOREIGN KEY (up) REFERENCES tree (id)"
          " ON DELETE CASCADE)",
          "CREATE TABLE r (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id))",
+         // Shares its parent's key: a chain of moves takes over keys.
+         "CREATE TABLE one (p INT PRIMARY KEY, v VARCHAR(10), FOREIGN KEY (p) REFERENCES p (id)"
+         " ON DELETE CASCADE ON UPDATE CASCADE)",
          "INSERT INTO p VALUES (1,1),(2,2),(3,3),(4,4),(5,5),(6,6),(7,7)",
          "INSERT INTO c VALUES (11,1),(12,1),(21,2),(31,3),(41,4),(51,5),(61,6)",
          "INSERT INTO n VALUES (11,1),(21,2),(31,3),(41,4),(51,5)",
          "INSERT INTO g VALUES (111,11),(121,12),(311,31),(411,41)",
          "INSERT INTO tree VALUES (1,NULL),(2,1),(3,2),(4,3),(5,NULL),(6,5)",
-         "INSERT INTO r VALUES (7,7)"});
+         "INSERT INTO r VALUES (7,7)",
+         "INSERT INTO one VALUES (1,'a'),(2,'b'),(3,'c'),(4,'d'),(6,'f')"});
   Run({"DELETE FROM p WHERE id = 1", "UPDATE p SET id = 20 WHERE id = 2",
        "REPLACE INTO p VALUES (3, 33)", "DELETE FROM tree WHERE id IN (1, 5)",
        "UPDATE p SET v = v + 1", "BEGIN", "INSERT INTO c VALUES (42, 4)",
@@ -277,8 +281,11 @@ TEST_P(TransactionFormsTest, ForeignKeyActions) {
   Run({"SET SESSION foreign_key_checks = 0", "DELETE FROM p WHERE id = 5"});
   ExpectEqual();
   KillWorker();
-  Run({"UPDATE p SET id = id + 100 WHERE id <> 7 ORDER BY id DESC",
-       "DELETE FROM p WHERE id = 106"});
+  Run({"UPDATE p SET id = id + 100 WHERE id <> 7 ORDER BY id DESC", "DELETE FROM p WHERE id = 106",
+       "INSERT INTO p VALUES (201,0),(202,0),(203,0),(204,0),(205,0)",
+       "INSERT INTO one VALUES (205,'5'),(203,'3'),(204,'4'),(201,'1'),(202,'2')",
+       "UPDATE p SET id = id + 1 WHERE id > 200 ORDER BY id DESC",
+       "UPDATE p SET id = id - 1 WHERE id > 200 ORDER BY id"});
   ExpectEqual();
 }
 
