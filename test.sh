@@ -21,4 +21,7 @@ fi
 cmake --preset release
 cmake --build --preset release
 [ $# -gt 0 ] || set -- -LE "oracle|long"
+if [[ " $* " == *" -L "*oracle* ]] && [ "${CHAMELEON_WITHOUT_MYSQL:-}" != 1 ]; then
+  tests/support/fetch_suites.sh
+fi
 exec ctest --test-dir build/release --output-on-failure --no-tests=error "$@"

@@ -102,6 +102,15 @@ BEGIN
   END LOOP;
 END $$;
 
+-- Drops a schema that has become empty.
+CREATE FUNCTION sch_chameleon.fn_leave_schema(p_schema text)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  EXECUTE format('DROP SCHEMA IF EXISTS %I', p_schema);
+EXCEPTION WHEN dependent_objects_still_exist THEN
+  NULL;
+END $$;
+
 -- CH014 unless every row meets p_condition: the source may have changed the others on the way.
 CREATE FUNCTION sch_chameleon.fn_require(
   p_schema text, p_table text, p_condition text, p_message text)

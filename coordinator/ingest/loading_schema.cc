@@ -13,6 +13,10 @@ std::string LoadingSchema(const std::string& target_schema) {
   return target::ShortName(fmt::format("_{}_tmp", target_schema));
 }
 
+std::string HiddenSchema(const std::string& target_schema) {
+  return target::ShortName(fmt::format("_{}_online", target_schema));
+}
+
 absl::Status DropLoadingSchemas(const TargetConnection& target, const SourceConfig& source) {
   auto session = pg::Session::Connect(target, "chameleon snapshot " + source.name);
   if (!session.ok()) return session.status();

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/ingest/copy_text.h"
+#include "coordinator/ingest/loading_schema.h"
 #include "coordinator/pg/session.h"
 #include "coordinator/target/alter_writer.h"
 #include "coordinator/target/ddl_writer.h"
@@ -26,29 +28,6 @@ using target::Identifier;
 using target::Literal;
 using target::TableState;
 using v1::TableChange;
-
-void AppendCopyText(std::string_view text, std::string* out) {
-  for (const char c : text) {
-    switch (c) {
-      case '\\':
-        *out += "\\\\";
-        break;
-      case '\n':
-        *out += "\\n";
-        break;
-      case '\r':
-        *out += "\\r";
-        break;
-      case '\t':
-        *out += "\\t";
-        break;
-      case '\0':
-        break;  // a reason may quote the source; PostgreSQL's texts hold no U+0000
-      default:
-        *out += c;
-    }
-  }
-}
 
 class Changer {
  public:
@@ -138,7 +117,8 @@ class Changer {
       *plan = NotFollowed(change.name(), *left, "it had left the replica before");
       return absl::OkStatus();
     }
-    auto table = Map(change.after());
+    const std::string schema = SchemaFor(change.name(), change.reason());
+    auto table = Map(change.after(), schema);
     absl::Status status = table.status();
     if (status.ok()) status = ReadTypes(&*table);
     // Nobody has the table yet, so nobody else would say that it is missing.
@@ -147,8 +127,9 @@ class Changer {
     auto id = NextId();
     if (!id.ok()) return id.status();
     table->plan.set_table_id(*id);
+    Hide(change.name(), table->plan, change.reason());
     MakeRoom(table->plan);
-    Lines(*id, target::CreateStatements(*table, OptionsFor(change.name())));
+    Lines(*id, target::CreateStatements(*table, OptionsFor(change.name(), change.reason())));
     DetachNotes(nullptr, *table);
     *plan = table->plan;
     known_[KeyOf(change.name())] = *std::move(table);
@@ -156,7 +137,7 @@ class Changer {
   }
 
   absl::Status Alter(const TableChange& change, const TableState& before, v1::TablePlan* plan) {
-    auto after = Map(change.after());
+    auto after = Map(change.after(), before.plan.target_schema());
     if (!after.ok()) return after.status();
     after->plan.set_table_id(before.plan.table_id());
     target::KeepTypes(before, change.renames(), &*after);
@@ -172,10 +153,11 @@ class Changer {
   }
 
   absl::Status Rename(const TableChange& change, const TableState& before, v1::TablePlan* plan) {
-    auto after = Map(change.after());
+    auto after = Map(change.after(), SchemaFor(change.new_name(), change.reason()));
     if (!after.ok()) return after.status();
     after->plan.set_table_id(before.plan.table_id());
     target::KeepTypes(before, {}, &*after);
+    Hide(change.new_name(), after->plan, change.reason());
     MakeRoom(after->plan);
     Lines(before.plan.table_id(),
           target::RenameStatements(before, *after, OptionsFor(change.new_name())));
@@ -183,6 +165,7 @@ class Changer {
     *plan = after->plan;
     known_[KeyOf(change.name())] = std::nullopt;
     known_[KeyOf(change.new_name())] = *std::move(after);
+    LeaveHidden(before);
     return absl::OkStatus();
   }
 
@@ -196,6 +179,7 @@ class Changer {
          target::DropStatements(before.def, before.plan, before.plan.target_schema())) {
       Line(id, "ddl", statement);
     }
+    LeaveHidden(before);
     Line(id, "ddl",
          fmt::format("SELECT sch_chameleon.fn_forget_table({}, {})", lease_.source_id(), id));
     plan->set_table_id(id);
@@ -237,13 +221,39 @@ class Changer {
     return plan;
   }
 
-  absl::StatusOr<TableState> Map(const v1::TableDef& def) const {
-    const auto mapping = source_.options.schema_mappings().find(def.name().schema());
-    if (mapping == source_.options.schema_mappings().end()) {
+  // Where a table of this name goes; empty: its schema is not mapped.
+  std::string SchemaFor(const v1::TableName& name, const std::string& shadow_of) const {
+    const auto mapping = source_.options.schema_mappings().find(name.schema());
+    if (mapping == source_.options.schema_mappings().end()) return {};
+    return shadow_of.empty() ? mapping->second : HiddenSchema(mapping->second);
+  }
+
+  void Hide(const v1::TableName& name, const v1::TablePlan& plan, const std::string& shadow_of) {
+    if (shadow_of.empty()) return;
+    spdlog::info(
+        "working copy of an online schema change of {}: followed in schema {} src={} tbl={}",
+        shadow_of, plan.target_schema(), source_.name, NameOf(name));
+    Line(plan.table_id(), "ddl", "CREATE SCHEMA IF NOT EXISTS " + Identifier(plan.target_schema()));
+  }
+
+  // The last one takes the schema with it.
+  void LeaveHidden(const TableState& before) {
+    const auto mapping = source_.options.schema_mappings().find(before.def.name().schema());
+    if (mapping == source_.options.schema_mappings().end() ||
+        before.plan.target_schema() != HiddenSchema(mapping->second)) {
+      return;
+    }
+    Line(before.plan.table_id(), "ddl",
+         fmt::format("SELECT sch_chameleon.fn_leave_schema({})",
+                     Literal(before.plan.target_schema())));
+  }
+
+  absl::StatusOr<TableState> Map(const v1::TableDef& def, const std::string& schema) const {
+    if (schema.empty()) {
       return absl::InternalError(
           fmt::format("schema {} is not in schema_mappings", def.name().schema()));
     }
-    auto plan = target::MapTable(def, {.target_schema = mapping->second,
+    auto plan = target::MapTable(def, {.target_schema = schema,
                                        .overrides = config_.type_overrides,
                                        .postgis_schema = postgis_,
                                        .pgvector_schema = pgvector_});
@@ -324,7 +334,9 @@ class Changer {
                      fmt::join(statements, ", ")));
   }
 
-  target::TableOptions OptionsFor(const v1::TableName& name) const {
+  // A working copy has what the table has that it will become.
+  target::TableOptions OptionsFor(v1::TableName name, const std::string& shadow_of = {}) const {
+    if (!shadow_of.empty()) name.set_table(shadow_of);
     target::TableOptions options;
     options.has_postgis = !postgis_.empty();
     options.grant_select_to = source_.grant_select_to;

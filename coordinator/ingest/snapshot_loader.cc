@@ -221,7 +221,9 @@ class PgSnapshotLoader final : public SnapshotLoader {
       return absl::InternalError(
           fmt::format("schema {} is not in schema_mappings", def.name().schema()));
     }
-    auto plan = target::MapTable(def, {.target_schema = mapping->second,
+    auto place = PlaceOf(def.name(), mapping->second);
+    if (!place.ok()) return place.status();
+    auto plan = target::MapTable(def, {.target_schema = *place,
                                        .overrides = overrides_,
                                        .postgis_schema = postgis_,
                                        .pgvector_schema = pgvector_});
@@ -244,6 +246,17 @@ class PgSnapshotLoader final : public SnapshotLoader {
                    "Leave one of them out with skip_tables.");
     }
     return table;
+  }
+
+  // A working copy of an online schema change stays unseen when it is copied again.
+  absl::StatusOr<std::string> PlaceOf(const v1::TableName& name, const std::string& mapped) {
+    if (!MovesTables()) return mapped;
+    auto rows = session_->Query(
+        "SELECT FROM sch_chameleon.t_replica_tables WHERE i_id_source = $1 AND t_source_schema = $2"
+        " AND t_source_table = $3 AND v_schema_name = $4 AND NOT b_dropped",
+        {std::to_string(lease_.source_id()), name.schema(), name.table(), HiddenSchema(mapped)});
+    if (!rows.ok()) return rows.status();
+    return rows->empty() ? mapped : HiddenSchema(mapped);
   }
 
   absl::Status CheckAllFound(const v1::PlanTablesRequest& request) {
@@ -457,8 +470,11 @@ class PgSnapshotLoader final : public SnapshotLoader {
   std::string ExchangeStatements() const {
     std::string sql;
     for (const auto& [from, to] : source_.options.schema_mappings()) {
-      sql += fmt::format("DROP SCHEMA IF EXISTS {} CASCADE; ALTER SCHEMA {} RENAME TO {};",
-                         Identifier(to), Identifier(LoadingSchema(to)), Identifier(to));
+      sql += fmt::format(
+          "DROP SCHEMA IF EXISTS {} CASCADE; DROP SCHEMA IF EXISTS {} CASCADE; "
+          "ALTER SCHEMA {} RENAME TO {};",
+          Identifier(to), Identifier(HiddenSchema(to)), Identifier(LoadingSchema(to)),
+          Identifier(to));
     }
     return sql;
   }

@@ -177,7 +177,7 @@ class Alter {
                  before_.def.name().table(),
                  column.empty() ? fmt::format("{}: {}", where, why)
                                 : fmt::format("{}: column {}: {}", where, column, why),
-                 "Read the table again with sync_tables.");
+                 "The table is read again by itself; sync_tables does it, too.");
   }
 
   bool WasOwnEnum(int i) const { return HasOwnEnum(before_.plan, before_.plan.columns(i)); }

@@ -57,6 +57,11 @@ class SchemaChangeTest : public BothServers {
     ExpectNoTableLeft("keyless: no primary key and no unique key without nullable columns");
   }
 
+  void ExpectEqualAndNoneLeft() {
+    EXPECT_EQ(replica_->Differences("s", std::chrono::seconds(90)), "");
+    ExpectNoTableLeft();
+  }
+
   void ExpectNoTableLeft(const std::string& but = "") {
     EXPECT_EQ(One("SELECT coalesce(string_agg(t_source_table || ': ' || t_reason, '; '), '') FROM "
                   "sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled"),
@@ -66,7 +71,8 @@ class SchemaChangeTest : public BothServers {
               "");
     if (HasFailure()) {
       ADD_FAILURE() << One(
-          "SELECT string_agg(format('%s %s %s', i_id_batch, enm_binlog_event, t_query), E'\n' ORDER "
+          "SELECT string_agg(format('%s %s %s', i_id_batch, enm_binlog_event, t_query), E'\n' "
+          "ORDER "
           "BY i_id_batch, ctid) FROM sch_chameleon.t_log_replica WHERE t_query IS NOT NULL");
     }
   }
@@ -173,40 +179,37 @@ TEST_P(SchemaChangeTest, WithKillsBetween) {
   ExpectEqual();
 }
 
-// What gh-ost and pt-online-schema-change do: a shadow table, filled, then swapped.
-TEST_P(SchemaChangeTest, ShadowTablesAreSwapped) {
+// What PostgreSQL cannot make exactly is read again; nothing else is disturbed.
+TEST_P(SchemaChangeTest, AChangeThatIsNotExactIsCopiedAgain) {
   Run(ShopTables());
   Begin();
-  Run({"CREATE TABLE _a_gho LIKE a", "ALTER TABLE _a_gho ADD COLUMN extra INT NOT NULL DEFAULT 3",
-       "INSERT INTO _a_gho (id, name, n, kind, price, made)"
-       " SELECT id, name, n, kind, price, made FROM a",
-       "INSERT INTO a (name) VALUES ('late')",
-       "INSERT INTO _a_gho (id, name) SELECT id, name FROM a WHERE name = 'late'",
-       "RENAME TABLE a TO _a_del, _a_gho TO a", "INSERT INTO a (name, extra) VALUES ('new', 4)",
-       "DROP TABLE _a_del"});
+  Run({"ALTER TABLE a MODIFY n TIME", "INSERT INTO a (name) VALUES ('after')",
+       "ALTER TABLE b MODIFY n TIME, RENAME TO c", "INSERT INTO c (name) VALUES ('after')"});
+  replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+  for (int i = 0; i < 600 && One("SELECT count(*) FROM sch_chameleon.t_replica_tables WHERE NOT "
+                                 "b_replica_enabled") != "0";
+       ++i) {
+    std::this_thread::sleep_for(Millis(100));
+  }
+  EXPECT_EQ(One("SELECT coalesce(string_agg(t_source_table, ','), '') FROM "
+                "sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled"),
+            "");
+  Run({"INSERT INTO a (name) VALUES ('later')", "INSERT INTO c (name) VALUES ('later')"});
   EXPECT_EQ(replica_->Differences("s", std::chrono::seconds(60)), "");
-  ExpectNoTableLeft();
-  EXPECT_EQ(One("SELECT string_agg(indexname, ',' ORDER BY indexname) FROM pg_indexes WHERE schemaname = "
-                "'d' AND tablename = 'a'"),
-            "idx_a_k_name,pk_a");
-  EXPECT_EQ(One("SELECT count(*) FROM pg_type WHERE typname LIKE 'enum\\_%'"), "2");
+  EXPECT_THAT(One("SELECT string_agg(t_error_message, E'\n') FROM sch_chameleon.t_error_log"),
+              HasSubstr("column n: its type changes from int"));
+  EXPECT_THAT(replica_->MustCtl({"show_status", "--source", "s"}), HasSubstr("running"));
 }
 
-// What PostgreSQL cannot follow stops its table, loudly, and nothing else.
-TEST_P(SchemaChangeTest, AChangeThatIsNotExactStopsItsTableOnly) {
-  Run(ShopTables());
+// A table that has had no row is made as it shall be, whatever is done to it.
+TEST_P(SchemaChangeTest, EmptyTablesAreNeverCopied) {
   Begin();
-  Run({"ALTER TABLE a MODIFY n TIME", "INSERT INTO a (name) VALUES ('lost')",
-       "INSERT INTO b (name) VALUES ('kept')"});
-  replica_->WaitCaughtUp("s", std::chrono::seconds(60));
-  EXPECT_EQ(One("SELECT count(*) FROM d.b WHERE name = 'kept'"), "1");
-  EXPECT_EQ(One("SELECT count(*) FROM d.a WHERE name = 'lost'"), "0");
-  EXPECT_THAT(One("SELECT t_reason FROM sch_chameleon.t_replica_tables WHERE t_source_table = 'a' "
-                  "AND NOT b_replica_enabled"),
-              HasSubstr("table d.a: column n: its type changes from int"));
-  EXPECT_THAT(One("SELECT t_error_message FROM sch_chameleon.t_error_log"),
-              HasSubstr("ALTER TABLE a MODIFY n TIME"));
-  EXPECT_THAT(replica_->MustCtl({"show_status", "--source", "s"}), HasSubstr("running"));
+  Run({"CREATE TABLE fresh (id INT PRIMARY KEY, n INT, k ENUM('a','b'))",
+       "ALTER TABLE fresh MODIFY n TIME, ADD made DATETIME NOT NULL DEFAULT now()",
+       "ALTER TABLE fresh ADD g INT GENERATED ALWAYS AS (id + 1) STORED, MODIFY k ENUM('b')",
+       "INSERT INTO fresh (id, n, k) VALUES (1, '10:11:12', 'b')",
+       "ALTER TABLE fresh RENAME TO fresh2"});
+  ExpectEqualAndNoneLeft();
 }
 
 // A view of a user stands in the way: the table leaves, and the error names the view.

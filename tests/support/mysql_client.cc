@@ -16,6 +16,9 @@ Mysql::Mysql(const MysqlAddress& address) {
   mysql_options(handle_, MYSQL_SET_CHARSET_NAME, "utf8mb4");
   unsigned timeout_s = 30;
   mysql_options(handle_, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
+  if (address.read_timeout_s > 0) {
+    mysql_options(handle_, MYSQL_OPT_READ_TIMEOUT, &address.read_timeout_s);
+  }
   const char* socket = address.socket.empty() ? nullptr : address.socket.c_str();
   if (mysql_real_connect(handle_, socket ? "localhost" : address.host.c_str(), address.user.c_str(),
                          address.password.c_str(),

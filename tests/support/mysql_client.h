@@ -33,6 +33,7 @@ struct MysqlAddress {
   std::string user = "root";
   std::string password;
   std::string database;
+  unsigned read_timeout_s = 0;  // 0: waits as long as the server takes
 };
 
 class Mysql {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "proto/wire/error.h"
+#include "worker/ddl/alter_keys.h"
 #include "worker/ddl/column_type.h"
 #include "worker/ddl/default_value.h"
 #include "worker/ddl/names.h"
@@ -86,6 +87,7 @@ class Alteration {
         result_.rename_to = to->table;
       } else if (const auto* loses = std::get_if<LosesRows>(&action)) {
         Recopy(fmt::format("{} changes rows without logging them", loses->what));
+        result_.brings_rows = true;
         result_.recopy_other = loses->other;
       }
     }
@@ -97,6 +99,7 @@ class Alteration {
       if (const auto* set = std::get_if<SetOptions>(&action)) {
         if (!set->options.union_or_merge.empty()) {
           Recopy("a MERGE table changes with its parts");
+          result_.brings_rows = true;
         }
         builder_.SetOptions(set->options, database_);
       } else if (const auto* to = std::get_if<ConvertCharset>(&action)) {
@@ -279,73 +282,37 @@ class Alteration {
     return fates_[i].new_name.empty() ? before_.columns(i).name() : fates_[i].new_name;
   }
 
-  // Whether DROP INDEX, DROP PRIMARY KEY or DROP CONSTRAINT is about the index.
-  bool IsDropped(const v1::IndexDef& index) const {
-    for (const AlterAction& action : alter_.actions) {
-      const bool primary = index.kind() == v1::IndexDef::PRIMARY;
-      if (const auto* drop = std::get_if<DropIndex>(&action)) {
-        if (SameName(drop->name, index.name())) return true;
-      } else if (std::holds_alternative<DropPrimaryKey>(action)) {
-        if (primary) return true;
-      } else if (const auto* constraint = std::get_if<DropConstraint>(&action)) {
-        const bool is_unique = primary || index.kind() == v1::IndexDef::UNIQUE;
-        if (is_unique && SameName(constraint->name, index.name()) &&
-            !IsForeignKey(constraint->name)) {
-          return true;
-        }
-      }
-    }
-    return false;
-  }
-
-  bool IsForeignKey(std::string_view name) const {
-    return std::any_of(before_.foreign_keys().begin(), before_.foreign_keys().end(),
-                       [&](const auto& key) { return SameName(key.name(), name); });
-  }
-
-  std::string IndexNameNow(const std::string& name) const {
-    for (const AlterAction& action : alter_.actions) {
-      const auto* rename = std::get_if<RenameIndex>(&action);
-      if (rename != nullptr && SameName(rename->from, name)) return rename->to;
-    }
-    return name;
+  bool IsAdded(std::string_view name) const {
+    return std::any_of(added_.begin(), added_.end(),
+                       [&](const ColumnSpec* spec) { return SameName(spec->name, name); });
   }
 
   absl::Status OldIndexes() {
     builder_.def().clear_indexes();
     for (const v1::IndexDef& old : before_.indexes()) {
-      if (IsDropped(old)) continue;
+      if (DropsIndex(alter_, before_, old)) continue;
       v1::IndexDef index = old;
       index.clear_parts();
       for (const v1::IndexPart& part : old.parts()) {
-        const std::string column = NameNow(part.column());
+        std::string column = NameNow(part.column());
+        // The index goes on with another column of the name.
+        if (column.empty() && IsAdded(part.column())) column = part.column();
         if (column.empty() && part.expression().empty()) continue;
         v1::IndexPart* kept = index.add_parts();
         *kept = part;
         kept->set_column(column);
       }
       if (index.parts().empty()) continue;
-      index.set_name(IndexNameNow(old.name()));
+      index.set_name(IndexNameAfter(alter_, old.name()));
       *builder_.def().add_indexes() = std::move(index);
     }
     return absl::OkStatus();
   }
 
-  bool IsDropped(const v1::ForeignKeyDef& key) const {
-    for (const AlterAction& action : alter_.actions) {
-      if (const auto* drop = std::get_if<DropForeignKey>(&action)) {
-        if (SameName(drop->name, key.name())) return true;
-      } else if (const auto* constraint = std::get_if<DropConstraint>(&action)) {
-        if (SameName(constraint->name, key.name())) return true;
-      }
-    }
-    return false;
-  }
-
   absl::Status OldForeignKeys() {
     builder_.def().clear_foreign_keys();
     for (const v1::ForeignKeyDef& old : before_.foreign_keys()) {
-      if (IsDropped(old)) continue;
+      if (DropsForeignKey(alter_, old)) continue;
       v1::ForeignKeyDef key = old;
       bool complete = true;
       for (std::string& column : *key.mutable_columns()) {

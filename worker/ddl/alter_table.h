@@ -21,6 +21,7 @@ struct AlterResult {
   std::optional<TableRef> rename_to;
   // Not empty: the rows after it are known only to the source.
   std::string recopy_reason;
+  bool brings_rows = false;              // even if there were none: they come from elsewhere
   std::optional<TableRef> recopy_other;  // EXCHANGE PARTITION: the other table likewise
 };
 

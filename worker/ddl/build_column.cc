@@ -57,6 +57,10 @@ CharsetDefault ResolveCharset(const std::optional<std::string>& charset,
                               const std::optional<std::string>& collation,
                               const CharsetDefault& inherited, const SessionContext& context) {
   const bool has_charset = charset && !charset->empty();
+  if (collation && *collation == "default") {
+    const std::string& base = has_charset ? *charset : inherited.charset;
+    return {base, DefaultCollation(base, context)};
+  }
   if (collation && !collation->empty()) {
     const std::string& base = has_charset ? *charset : inherited.charset;
     CharsetDefault result{.collation = CollationName(*collation, base)};
@@ -70,6 +74,10 @@ CharsetDefault ResolveCharset(const std::optional<std::string>& charset,
 
 absl::Status SetColumnType(const TypeSpec& type, std::string_view charset,
                            const SessionContext& context, v1::ColumnDef* column) {
+  if (type.bytes_in_labels) {
+    return absl::FailedPreconditionError(
+        fmt::format("column {}: a label is written as bytes", column->name()));
+  }
   std::string reason;
   const std::string text = ColumnTypeText(type, charset, context, &reason);
   if (text.empty()) {
@@ -94,7 +102,7 @@ absl::StatusOr<v1::ColumnDef> BuildColumn(const ColumnSpec& spec, const CharsetD
   column.set_auto_increment(spec.auto_increment || spec.type.serial);
   SetDefault(SimplifiedDefault(spec.default_value, context), context, &column);
   column.set_on_update(NowText(spec.on_update, context));
-  column.set_comment(spec.comment.value_or(""));
+  column.set_comment(CutText(spec.comment.value_or(""), kColumnCommentMax));
   column.set_invisible(spec.invisible);
   if (spec.srid) {
     column.set_has_srid(true);

@@ -74,6 +74,7 @@ constexpr Named kObjects[] = {
     {"INSTANCE", "instance"},
     {"RESOURCE", "resource group"},
     {"SPATIAL", "spatial reference system"},
+    {"MASKING", "masking policy"},
     {"PREPARE", "prepared statement"},
     {"MATERIALIZED", "view"},
 };

@@ -95,6 +95,15 @@ bool SameName(std::string_view a, std::string_view b) {
   return a.size() == b.size();
 }
 
+std::string CutText(std::string_view text, size_t characters_max) {
+  size_t characters = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool starts = (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80;
+    if (starts && characters++ == characters_max) return std::string(text.substr(0, i));
+  }
+  return std::string(text);
+}
+
 std::string TableCase(std::string_view name, const SessionContext& context) {
   return context.lower_case_table_names == 0 ? std::string(name) : LowerName(name);
 }

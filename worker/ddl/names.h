@@ -20,6 +20,12 @@ std::string LowerName(std::string_view name);
 // Column, index and savepoint names: without regard to case.
 bool SameName(std::string_view a, std::string_view b);
 
+// The first `characters_max` characters of UTF-8 text. Without strict mode the server cuts comments
+// that are too long.
+std::string CutText(std::string_view text, size_t characters_max);
+inline constexpr size_t kTableCommentMax = 2048;
+inline constexpr size_t kColumnCommentMax = 1024;  // indexes, too
+
 // A table or schema name as it is carried under the session's lower_case_table_names.
 std::string TableCase(std::string_view name, const SessionContext& context);
 

@@ -90,7 +90,7 @@ AlterAction ParseDrop(Cursor& in) {
     return LosesRows{"DROP PARTITION"};
   }
   if (in.TakeWords({"SYSTEM", "VERSIONING"})) return DropSystemVersioning{};
-  if (in.TakeWords({"PERIOD", "FOR"})) {
+  if (in.TakeWords({"PERIOD", "FOR"}) || in.TakeWords({"PERIOD", "IF", "EXISTS", "FOR"})) {
     TakeIfExists(in);
     in.Name("a period");
     return NoEffect{"drop period"};
@@ -136,6 +136,11 @@ AlterAction ParseAlterPart(Cursor& in) {
     alter.default_value.emplace();
   } else if (in.TakeWords({"SET", "DEFAULT"})) {
     alter.default_value = ParseDefault(in);
+  } else if (in.TakeWords({"DROP", "MASKING", "POLICY"})) {
+    return NoEffect{"masking policy"};
+  } else if (in.TakeWords({"SET", "MASKING", "POLICY"})) {
+    in.Name("a masking policy");
+    return NoEffect{"masking policy"};
   } else if (in.TakeWords({"SET", "VISIBLE"})) {
     alter.invisible = false;
   } else if (in.TakeWords({"SET", "INVISIBLE"})) {

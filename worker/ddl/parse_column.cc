@@ -90,6 +90,8 @@ bool ParseOtherAttribute(Cursor& in, ColumnSpec* column) {
              in.TakeWords({"WITH", "SYSTEM", "VERSIONING"}) ||
              in.TakeWords({"WITHOUT", "SYSTEM", "VERSIONING"})) {
     return true;
+  } else if (in.TakeWords({"MASKING", "POLICY"})) {
+    in.Name("a masking policy");
   } else if (in.TakeWord("COLUMN_FORMAT")) {
     if (in.TakeAnyOf({"FIXED", "DYNAMIC", "DEFAULT"}).empty()) in.Unexpected("a column format");
   } else if (in.TakeWord("STORAGE")) {
@@ -150,6 +152,10 @@ bool ParseLiteral(Cursor& in, DefaultSpec* value) {
     value->text = in.Take().text;
   } else if (kind == TokenKind::kString) {
     value->text = in.String("a default");
+  } else if ((in.IsWord("DATE") || in.IsWord("TIME") || in.IsWord("TIMESTAMP")) &&
+             in.Peek(1).kind == TokenKind::kString) {
+    in.Take();
+    value->text = in.String("a default");
   } else if (in.IsWord("TRUE") || in.IsWord("FALSE")) {
     value->number = true;
     value->text = in.Take().upper == "TRUE" ? "1" : "0";
@@ -160,15 +166,32 @@ bool ParseLiteral(Cursor& in, DefaultSpec* value) {
   return true;
 }
 
-// MariaDB: a name or function call without parentheses around it.
-void ParseBareExpression(Cursor& in) {
-  if (in.TakeWords({"NEXT", "VALUE", "FOR"}) || in.IsName()) {
-    in.Name("an expression");
-    while (in.TakeSymbol('.')) in.Name("a name");
-    if (in.IsSymbol('(')) in.SkipParenthesized();
-    return;
+bool EndsExpression(Cursor& in) {
+  if (in.IsSymbol(',') || in.IsSymbol(')')) return true;
+  static constexpr std::string_view kAttributes[] = {
+      "NOT",       "NULL",       "COMMENT", "UNIQUE",     "PRIMARY", "KEY",      "AUTO_INCREMENT",
+      "ON",        "CHECK",      "COLLATE", "REFERENCES", "FIRST",   "AFTER",    "CONSTRAINT",
+      "INVISIBLE", "COMPRESSED", "WITH",    "WITHOUT",    "VIRTUAL", "GENERATED"};
+  for (std::string_view word : kAttributes) {
+    if (in.IsWord(word)) return true;
   }
-  in.Unexpected("a default");
+  return false;
+}
+
+// MariaDB: without parentheses around it; up to what may follow a default.
+void ParseBareExpression(Cursor& in) {
+  int cases = 0;
+  const size_t start = in.index();
+  while (!in.AtEnd() && !in.failed() && (cases > 0 || !EndsExpression(in))) {
+    if (in.IsWord("CASE")) ++cases;
+    if (in.IsWord("END")) --cases;
+    if (in.IsSymbol('(')) {
+      in.SkipParenthesized();
+    } else {
+      in.Take();
+    }
+  }
+  if (in.index() == start) in.Unexpected("a default");
 }
 
 }  // namespace

@@ -53,7 +53,9 @@ ForeignKeySpec ParseForeignKey(Cursor& in, std::string_view constraint) {
 
 PeriodSpec ParsePeriod(Cursor& in) {
   PeriodSpec period;
-  in.TakeWords({"PERIOD", "FOR"});
+  in.Take();  // PERIOD
+  TakeIfNotExists(in);
+  in.ExpectWord("FOR");
   TakeIfNotExists(in);
   period.system_time = UpperAscii(in.Name("a period")) == "SYSTEM_TIME";
   in.Expect('(');
@@ -144,7 +146,10 @@ void ParseIndexOptions(Cursor& in, IndexSpec* index) {
 }
 
 std::optional<KeySpec> ParseKey(Cursor& in) {
-  if (in.IsWord("PERIOD") && in.IsWord("FOR", 1)) return ParsePeriod(in);
+  if (in.IsWord("PERIOD") && (in.IsWord("FOR", 1) || (in.IsWord("IF", 1) && in.IsWord("NOT", 2) &&
+                                                      in.IsWord("EXISTS", 3)))) {
+    return ParsePeriod(in);
+  }
   const std::string constraint = ParseConstraintName(in);
   if (in.TakeWords({"PRIMARY", "KEY"})) {
     return ParseIndexBody(in, v1::IndexDef::PRIMARY, constraint);

@@ -180,12 +180,26 @@ void ParseTypeName(Cursor& in, TypeSpec* type) {
   }
 }
 
+// "01000001" → "A"
+std::string BytesOfBits(const std::string& digits) {
+  std::string bytes((digits.size() + 7) / 8, '\0');
+  for (size_t i = 0; i < digits.size(); ++i) {
+    const size_t bit = digits.size() - 1 - i;
+    if (digits[i] == '1') bytes[bytes.size() - 1 - bit / 8] |= static_cast<char>(1 << bit % 8);
+  }
+  return bytes;
+}
+
 void ParseLabels(Cursor& in, TypeSpec* type) {
   in.Expect('(');
   do {
     const TokenKind kind = in.Peek().kind;
-    if (kind == TokenKind::kHex) {
-      type->labels.push_back(in.Take().text);
+    if (kind == TokenKind::kHex || kind == TokenKind::kBits) {
+      const std::string text = in.Take().text;
+      type->labels.push_back(kind == TokenKind::kHex ? text : BytesOfBits(text));
+      for (const char c : type->labels.back()) {
+        type->bytes_in_labels |= static_cast<unsigned char>(c) >= 0x80;
+      }
     } else {
       type->labels.push_back(in.String("a label"));
     }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/message_differencer.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "worker/ddl/alter_table.h"
 #include "worker/ddl/column_type.h"
 #include "worker/ddl/names.h"
+#include "worker/ddl/online_change.h"
 #include "worker/ddl/table_builder.h"
 
 namespace chameleon::worker::ddl {
@@ -54,8 +56,10 @@ class Changer {
   void Stop(const TableRef& ref, std::string_view reason);
   void Recopy(const TableRef& ref, std::string_view reason, const v1::TableDef* after = nullptr);
   void Drop(const TableRef& ref, std::string_view reason = {});
-  void Rename(const TableRef& from, const TableRef& to);
+  void Rename(const TableRef& from, const TableRef& to, bool swapped = false);
+  void Create(const TableRef& table, const v1::TableDef& def);
   void Store(const v1::TableDef& def) { known_[RefKey(RefOf(def.name()))] = def; }
+  void CopyAnew(const AlterTable& alter, std::string_view reason);
   void CreateLike(const CreateTable& create);
   absl::StatusOr<v1::TableDef> Build(const CreateTable& create) const;
   void FollowParent(const TableRef& from, const TableRef& to,
@@ -160,7 +164,13 @@ void Changer::CreateLike(const CreateTable& create) {
   def.clear_foreign_keys();
   def.clear_rows_estimate();
   def.clear_bytes_estimate();
-  *Add(TableChange::CREATE, create.table).mutable_after() = def;
+  Create(create.table, def);
+}
+
+void Changer::Create(const TableRef& table, const v1::TableDef& def) {
+  TableChange& change = Add(TableChange::CREATE, table);
+  *change.mutable_after() = def;
+  change.set_reason(ShadowOf(table, [this](const TableRef& r) { return Find(r) != nullptr; }));
   Store(def);
 }
 
@@ -214,9 +224,20 @@ void Changer::operator()(const CreateTable& create) {
   } else if (def->engine() == "BLACKHOLE") {
     return;  // keeps no rows; the snapshot leaves such tables out too
   } else {
-    *Add(TableChange::CREATE, create.table).mutable_after() = *def;
-    Store(*def);
+    Create(create.table, *def);
   }
+}
+
+// What the statement makes of the table is not known; its new name, if it has one, is.
+void Changer::CopyAnew(const AlterTable& alter, std::string_view reason) {
+  for (const AlterAction& action : alter.actions) {
+    const auto* to = std::get_if<RenameTo>(&action);
+    if (to == nullptr || to->table == alter.table) continue;
+    Drop(alter.table, reason);
+    if (lookup_.Wants(to->table)) Recopy(to->table, reason);
+    return;
+  }
+  Recopy(alter.table, reason);
 }
 
 void Changer::operator()(const AlterTable& alter) {
@@ -240,14 +261,17 @@ void Changer::operator()(const AlterTable& alter) {
   auto result = ApplyAlter(alter, before, database, context_,
                            [this](const TableRef& ref) { return PrimaryKey(ref); });
   if (!result.ok()) {
-    Stop(alter.table, Text(result.status()));
+    CopyAnew(alter, Text(result.status()));
     return;
   }
   if (result->def.engine() == "BLACKHOLE") {
     Stop(alter.table, "engine BLACKHOLE keeps no rows");
     return;
   }
-  if (!result->recopy_reason.empty()) {
+  if (!result->recopy_reason.empty() && !result->brings_rows && lookup_.IsEmpty(alter.table)) {
+    Drop(alter.table);
+    Create(alter.table, result->def);
+  } else if (!result->recopy_reason.empty()) {
     Recopy(alter.table, result->recopy_reason, &result->def);
   } else if (!result->renames.empty() || !MessageDifferencer::Equals(before, result->def)) {
     TableChange& change = Add(TableChange::ALTER, alter.table);
@@ -269,7 +293,8 @@ void Changer::operator()(const DropTable& drop) {
   }
 }
 
-void Changer::Rename(const TableRef& from, const TableRef& to) {
+// `swapped`: the same statement gives the old name to another table.
+void Changer::Rename(const TableRef& from, const TableRef& to, bool swapped) {
   const v1::TableDef* known = Find(from);
   if (from == to) return;
   if (known == nullptr) {
@@ -295,13 +320,33 @@ void Changer::Rename(const TableRef& from, const TableRef& to) {
   TableChange& change = Add(TableChange::RENAME, from);
   SetName(to, change.mutable_new_name());
   *change.mutable_after() = def;
+  change.set_reason(ShadowOfRenamed(from, to, swapped,
+                                    [this](const TableRef& ref) { return Find(ref) != nullptr; }));
   known_[RefKey(from)] = std::nullopt;
   Store(def);
   FollowParent(from, to, {});
 }
 
 void Changer::operator()(const RenameTable& rename) {
-  for (const RenameTable::Pair& pair : rename.pairs) Rename(pair.from, pair.to);
+  for (size_t i = 0; i < rename.pairs.size(); ++i) {
+    const RenameTable::Pair& pair = rename.pairs[i];
+    const bool swapped =
+        std::any_of(rename.pairs.begin() + static_cast<ptrdiff_t>(i), rename.pairs.end(),
+                    [&](const RenameTable::Pair& later) { return later.to == pair.from; });
+    // A table that is not followed takes this one's place: what readers have stays until it is
+    // copied.
+    const bool replaced = std::any_of(rename.pairs.begin() + static_cast<ptrdiff_t>(i),
+                                      rename.pairs.end(), [&](const RenameTable::Pair& later) {
+                                        return later.to == pair.from && Find(later.from) == nullptr;
+                                      });
+    if (replaced && Find(pair.from) != nullptr) {
+      Recopy(pair.from, "a table that is not followed was renamed to it");
+      if (lookup_.Wants(pair.to))
+        Recopy(pair.to, "it was renamed from a table that is copied again");
+      continue;
+    }
+    Rename(pair.from, pair.to, swapped);
+  }
 }
 
 void Changer::operator()(const TruncateTable& truncate) {
@@ -341,28 +386,6 @@ absl::StatusOr<std::vector<v1::TableChange>> ApplyStatement(const Statement& sta
   Changer changer(lookup, context);
   std::visit(changer, statement);
   return changer.Take();
-}
-
-std::optional<DatabaseChange> DatabaseChangeOf(const Statement& statement,
-                                               const SchemaLookup& lookup,
-                                               const CharsetDefault& server,
-                                               const SessionContext& context) {
-  if (const auto* drop = std::get_if<DropDatabase>(&statement)) return DatabaseChange{drop->schema};
-  if (const auto* create = std::get_if<CreateDatabase>(&statement)) {
-    if (create->if_not_exists && lookup.Database(create->schema)) return std::nullopt;
-    return DatabaseChange{
-        create->schema,
-        ResolveCharset(create->options.charset, create->options.collation, server, context)};
-  }
-  if (const auto* alter = std::get_if<AlterDatabase>(&statement)) {
-    if (!alter->options.charset && !alter->options.collation) return std::nullopt;
-    const bool is_default = alter->options.charset && alter->options.charset->empty();
-    const CharsetDefault old =
-        is_default ? server : lookup.Database(alter->schema).value_or(server);
-    return DatabaseChange{alter->schema, ResolveCharset(alter->options.charset,
-                                                        alter->options.collation, old, context)};
-  }
-  return std::nullopt;
 }
 
 }  // namespace chameleon::worker::ddl

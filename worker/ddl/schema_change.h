@@ -4,8 +4,9 @@
 // RENAME. In an ALTER, a column of `after` continues the column of `before` that has its name,
 // unless `renames` says otherwise: a name in renames.from belongs to the column renames.to now.
 // RECOPY comes with the new definition when it is known: only the rows are not. STOP and RECOPY
-// carry a reason. A statement that concerns no replicated table gives no changes; one that
-// changes nothing that a replica holds (an index's visibility) likewise.
+// carry a reason. An empty table whose rows would be unknown is a DROP and a CREATE instead. A
+// statement that concerns no replicated table gives no changes; one that changes nothing that a
+// replica holds (an index's visibility) likewise.
 #pragma once
 
 #include <optional>
@@ -29,6 +30,8 @@ class SchemaLookup {
   // Whether a new table of this name would be replicated. False for tables that have left the
   // replica: a CREATE TABLE IF NOT EXISTS says nothing about them.
   virtual bool Wants(const TableRef& table) const = 0;
+  // No row was ever in it: what the source would do to its rows does not matter.
+  virtual bool IsEmpty(const TableRef&) const { return false; }
   // All that Find() knows.
   virtual std::vector<const v1::TableDef*> Tables() const = 0;
   // A database's default character set; nothing: not known.

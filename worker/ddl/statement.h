@@ -28,6 +28,7 @@ struct TypeSpec {
   std::optional<uint64_t> length;  // the first number in parentheses, as written
   std::optional<uint32_t> scale;   // the second
   std::vector<std::string> labels;
+  bool bytes_in_labels = false;   // one was written as x'…', in an unknown character set
   std::string charset;            // current name, lower case; empty: none written
   bool binary_collation = false;  // BINARY after a string type: the character set's _bin collation
   bool serial = false;            // SERIAL: NOT NULL AUTO_INCREMENT UNIQUE

@@ -15,6 +15,7 @@ namespace {
 
 constexpr uint32_t kInnodbPartBytesMax = 3072;  // row formats DYNAMIC and COMPRESSED
 constexpr uint32_t kOtherPartBytesMax = 1000;
+constexpr uint32_t kPointBytes = 25;  // SRID and WKB
 constexpr uint32_t kMysqlInlineReferences = 90'000;
 constexpr uint32_t kMysqlIgnoresForeignKeyIndexName = 80'016;
 constexpr uint32_t kMariadbInlineReferences = 100'500;
@@ -72,15 +73,19 @@ bool IsPrefixOf(const v1::IndexDef& a, const v1::IndexDef& b) {
   return true;
 }
 
-// Without strict mode the server indexes what fits.
+// Without strict mode the server indexes what fits; of a long column without a prefix, too
+// (MariaDB).
 void ShortenPart(const v1::ColumnDef& column, std::string_view engine, v1::IndexPart* part) {
-  if (column.base_type() != v1::CHAR && column.base_type() != v1::VARCHAR &&
+  const bool is_long = column.base_type() >= v1::TINYTEXT && column.base_type() <= v1::LONGTEXT;
+  const bool is_blob = column.base_type() >= v1::TINYBLOB && column.base_type() <= v1::LONGBLOB;
+  if (column.base_type() != v1::CHAR && column.base_type() != v1::VARCHAR && !is_long && !is_blob &&
       part->prefix_length() == 0) {
     return;
   }
   const uint32_t bytes_max = engine == "InnoDB" ? kInnodbPartBytesMax : kOtherPartBytesMax;
   const uint32_t characters_max = bytes_max / CharsetMaxBytes(column.charset());
-  const uint32_t wanted = part->prefix_length() ? part->prefix_length() : column.length();
+  uint32_t wanted = part->prefix_length() ? part->prefix_length() : column.length();
+  if (is_long || is_blob) wanted = part->prefix_length() ? wanted : UINT32_MAX;
   if (wanted > characters_max) part->set_prefix_length(characters_max);
 }
 
@@ -108,7 +113,7 @@ void TableBuilder::SetOptions(const TableOptions& options, const CharsetDefault&
   if (options.engine) def_.set_engine(EngineName(*options.engine));
   if (def_.engine().empty()) def_.set_engine("InnoDB");
   def_.set_transactional(IsTransactional(def_.engine()));
-  if (options.comment) def_.set_comment(*options.comment);
+  if (options.comment) def_.set_comment(CutText(*options.comment, kTableCommentMax));
   if (options.charset || options.collation || def_.charset().empty()) {
     const bool is_default = options.charset && options.charset->empty();
     const CharsetDefault inherited = def_.charset().empty() || is_default
@@ -164,6 +169,7 @@ void TableBuilder::AddIndex(const IndexSpec& index) {
     def.set_name(FreeIndexName(expression || def.parts_size() == 0 ? "functional_index"
                                                                    : def.parts(0).column()));
   }
+  def.set_comment(CutText(def.comment(), kColumnCommentMax));
   if (index.if_not_exists && FindIndex(&def_, def.name()) != nullptr) return;
   if (index.or_replace) {
     auto* all = def_.mutable_indexes();
@@ -285,6 +291,11 @@ absl::Status TableBuilder::Finish() {
       if (index.kind() == v1::IndexDef::PRIMARY) column->set_nullable(false);
       const bool whole = column->length() > 0 && part.prefix_length() >= column->length() &&
                          column->base_type() != v1::BIT;
+      if (context_.mariadb() && column->base_type() == v1::POINT &&
+          index.kind() != v1::IndexDef::SPATIAL) {
+        part.set_prefix_length(kPointBytes);  // whatever was written
+        continue;
+      }
       if (index.kind() == v1::IndexDef::PLAIN) ShortenPart(*column, def_.engine(), &part);
       if (whole || !CanHavePrefix(*column) || index.kind() == v1::IndexDef::FULLTEXT ||
           index.kind() == v1::IndexDef::SPATIAL) {

@@ -64,6 +64,7 @@ absl::Status Reader::OnRows(const binlog::Event& event) {
     if (mapped->copied != nullptr) copied_.insert(mapped->copied);
     return absl::OkStatus();
   }
+  mapped->table->empty = false;
   if (!cascades && Skips(*mapped->table, rows->kind)) return absl::OkStatus();
   if (rows->width != mapped->map.columns.size()) {
     return Damaged("TABLE_MAP_MISMATCH", mapped->table->FullName(),

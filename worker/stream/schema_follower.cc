@@ -3,16 +3,16 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <cstdio>
+#include <algorithm>
 #include <utility>
 #include <variant>
 
 #include "proto/wire/error.h"
 #include "worker/ddl/names.h"
+#include "worker/ddl/online_change.h"
 #include "worker/ddl/parser.h"
 #include "worker/ddl/schema_change.h"
-#include "worker/encode/charset.h"
-#include "worker/encode/escape.h"
+#include "worker/stream/query_context.h"
 
 namespace chameleon::worker::stream {
 namespace {
@@ -23,48 +23,6 @@ using v1::TableChange;
 
 // The coordinator copies tables again that left for a reason that begins so.
 constexpr std::string_view kRecopyReason = "it must be copied again: ";
-
-// "9.7.4-2" → 90704, "10.11.19-MariaDB-log" → 101119.
-uint32_t VersionNumber(const std::string& version) {
-  unsigned major = 0, minor = 0, patch = 0;
-  sscanf(version.c_str(), "%u.%u.%u", &major, &minor, &patch);
-  return major * 10000 + minor * 100 + patch;
-}
-
-ddl::SessionContext ContextOf(const binlog::Query& query, const v1::ServerInfo& server) {
-  ddl::SessionContext context;
-  context.server = server.kind() == v1::ServerInfo::MARIADB ? ddl::ServerKind::kMariadb
-                                                            : ddl::ServerKind::kMysql;
-  context.server_version = VersionNumber(server.version());
-  context.default_database = std::string(query.database);
-  context.lower_case_table_names = server.lower_case_table_names();
-  if (query.sql_mode.has_value()) context.SetSqlMode(*query.sql_mode);
-  // MariaDB says it in a bit of flags2; MySQL in a variable of its own, only where it matters.
-  if (query.explicit_defaults_for_timestamp.has_value()) {
-    context.explicit_defaults_for_timestamp = *query.explicit_defaults_for_timestamp != 0;
-  } else if (context.mariadb() && query.flags2.has_value()) {
-    context.explicit_defaults_for_timestamp = (*query.flags2 & 0x01000000) != 0;
-  }
-  return context;
-}
-
-// The statement is in the session's character_set_client, not in UTF-8.
-absl::StatusOr<std::string> TextOf(const binlog::Query& query, const v1::ServerInfo& server) {
-  std::string text;
-  if (encode::IsAscii(query.statement) || !query.charset_client.has_value()) {
-    encode::AppendText(query.statement, encode::Escape::kNone, &text);
-    return text;
-  }
-  const auto name = server.charset_of_collation().find(*query.charset_client);
-  if (name == server.charset_of_collation().end()) {
-    encode::AppendText(query.statement, encode::Escape::kNone, &text);
-    return text;
-  }
-  auto charset = encode::Charset::Find(name->second);
-  if (!charset.ok()) return charset.status();
-  (*charset)->Decode(query.statement, &text);
-  return text;
-}
 
 Action Named(Action::Kind kind, std::string name = {}) {
   Action action;
@@ -103,6 +61,14 @@ Action FromControl(const TransactionControl& control) {
   return Named(Action::kStatementDml, "XA PREPARE");
 }
 
+// Rows of other engines come from elsewhere, unlogged.
+bool KeepsItsRows(const v1::TableDef& def) {
+  for (const char* engine : {"InnoDB", "MyISAM", "Aria", "ROCKSDB"}) {
+    if (def.engine() == engine) return true;
+  }
+  return false;
+}
+
 class RegistryLookup : public ddl::SchemaLookup {
  public:
   RegistryLookup(const TableRegistry& tables, const v1::ServerInfo& server)
@@ -118,6 +84,10 @@ class RegistryLookup : public ddl::SchemaLookup {
     std::shared_ptr<TableState> state;
     const Wanted wanted = tables_.Find(table.schema, table.table, &state);
     return wanted == Wanted::kUnknown || wanted == Wanted::kKnown;
+  }
+  bool IsEmpty(const ddl::TableRef& table) const override {
+    std::shared_ptr<TableState> state;
+    return tables_.Find(table.schema, table.table, &state) == Wanted::kKnown && state->empty;
   }
   std::vector<const v1::TableDef*> Tables() const override {
     std::vector<const v1::TableDef*> all;
@@ -161,9 +131,8 @@ absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
     return Named(Action::kStatementDml, dml->kind);
   }
   const RegistryLookup lookup(*tables_, server_);
-  const ddl::CharsetDefault server_default{server_.charset().charset(),
-                                           server_.charset().collation()};
-  if (auto change = ddl::DatabaseChangeOf(statement, lookup, server_default, context)) {
+  const auto inherited = InheritedCharset(query, server_);
+  if (auto change = ddl::DatabaseChangeOf(statement, lookup, inherited, context)) {
     auto* databases = server_.mutable_databases();
     if (change->charset.has_value()) {
       (*databases)[change->schema].set_charset(change->charset->charset);
@@ -219,9 +188,9 @@ absl::StatusOr<Action> SchemaFollower::Change(const std::vector<TableChange>& ch
   return action;
 }
 
-absl::Status SchemaFollower::AskCoordinator(const std::vector<TableChange>& changes,
-                                            const std::string& text, const v1::Position& position,
-                                            Batch* batch) {
+absl::StatusOr<v1::ChangeSchemaResponse> SchemaFollower::Ask(
+    const std::vector<TableChange>& changes, const std::string& text,
+    const v1::Position& position) {
   v1::ChangeSchemaRequest request;
   *request.mutable_lease() = lease_;
   *request.mutable_position() = position;
@@ -234,7 +203,91 @@ absl::Status SchemaFollower::AskCoordinator(const std::vector<TableChange>& chan
       *asked->mutable_plan() = state->version.plan();
     }
   }
-  auto response = change_schema_(request);
+  return change_schema_(request);
+}
+
+// The same with empty tables dropped and made as they shall be: no row has to be converted.
+std::vector<TableChange> SchemaFollower::MadeAgain(const std::vector<TableChange>& changes) const {
+  const RegistryLookup lookup(*tables_, server_);
+  const auto is_known = [&](const ddl::TableRef& ref) { return lookup.Find(ref) != nullptr; };
+  std::vector<TableChange> out;
+  for (const auto& change : changes) {
+    std::shared_ptr<TableState> state;
+    const bool empty =
+        change.kind() == TableChange::ALTER &&
+        tables_->Find(change.name().schema(), change.name().table(), &state) == Wanted::kKnown &&
+        state->empty;
+    if (!empty) {
+      out.push_back(change);
+      continue;
+    }
+    TableChange& drop = out.emplace_back();
+    drop.set_kind(TableChange::DROP);
+    *drop.mutable_name() = change.name();
+    *drop.mutable_before() = change.before();
+    TableChange& create = out.emplace_back();
+    create.set_kind(TableChange::CREATE);
+    *create.mutable_name() = change.name();
+    *create.mutable_after() = change.after();
+    create.set_reason(ddl::ShadowOf({change.name().schema(), change.name().table()}, is_known));
+  }
+  return out;
+}
+
+// PostgreSQL would not get the rows that the source has now: the changed table is read again, under
+// the name that the statement leaves it.
+std::vector<TableChange> SchemaFollower::CopiedAgain(const std::vector<TableChange>& changes,
+                                                     const std::string& reason) {
+  const auto altered = std::find_if(changes.begin(), changes.end(), [](const auto& change) {
+    return change.kind() == TableChange::ALTER;
+  });
+  const auto of = [](const TableChange& change, TableChange::Kind kind, const v1::TableName& name) {
+    TableChange out;
+    out.set_kind(kind);
+    *out.mutable_name() = name;
+    if (change.has_before()) *out.mutable_before() = change.before();
+    return out;
+  };
+  std::vector<TableChange> out;
+  bool renamed = false;
+  for (auto change = changes.begin(); change != changes.end(); ++change) {
+    const bool same = altered != changes.end() &&
+                      change->name().schema() == altered->name().schema() &&
+                      change->name().table() == altered->name().table();
+    if (!same || change < altered) {
+      out.push_back(*change);
+    } else if (change->kind() == TableChange::RENAME) {
+      out.push_back(of(*altered, TableChange::DROP, change->name()));
+      out.push_back(of(TableChange(), TableChange::RECOPY, change->new_name()));
+      renamed = true;
+    }
+  }
+  if (altered != changes.end() && !renamed) {
+    out.push_back(of(*altered, TableChange::RECOPY, altered->name()));
+  }
+  for (TableChange& change : out) {
+    if (change.kind() != TableChange::RECOPY || !change.reason().empty()) continue;
+    change.set_reason(std::string(kRecopyReason) + reason);
+  }
+  return out;
+}
+
+absl::Status SchemaFollower::AskCoordinator(std::vector<TableChange> changes,
+                                            const std::string& text, const v1::Position& position,
+                                            Batch* batch) {
+  auto response = Ask(changes, text, position);
+  if (absl::IsFailedPrecondition(response.status())) {
+    auto again = MadeAgain(changes);
+    if (again.size() != changes.size()) {
+      changes = std::move(again);
+      response = Ask(changes, text, position);
+    }
+  }
+  if (absl::IsFailedPrecondition(response.status()) &&
+      DetailOf(response.status()).reason() == "SCHEMA_CHANGE_NOT_EXACT") {
+    changes = CopiedAgain(changes, Text(response.status()));
+    response = Ask(changes, text, position);
+  }
   if (absl::IsFailedPrecondition(response.status())) {
     // It cannot be translated exactly: the tables leave the replica, with the statement.
     for (const auto& change : changes) {
@@ -258,6 +311,11 @@ absl::Status SchemaFollower::AskCoordinator(const std::vector<TableChange>& chan
 
 absl::Status SchemaFollower::UpdateRegistry(const TableChange& change, const v1::TablePlan& plan,
                                             const v1::Position& position, Batch* batch) {
+  std::shared_ptr<TableState> before;
+  tables_->Find(change.name().schema(), change.name().table(), &before);
+  const bool stays_empty =
+      before != nullptr && before->empty &&
+      (change.kind() == TableChange::ALTER || change.kind() == TableChange::RENAME);
   v1::TableVersion version;
   *version.mutable_def() = change.after();
   *version.mutable_plan() = plan;
@@ -290,7 +348,13 @@ absl::Status SchemaFollower::UpdateRegistry(const TableChange& change, const v1:
   if (change.kind() == TableChange::DROP) return absl::OkStatus();
   const auto& name = version.def().name();
   if (!tables_->Covers(name.schema(), name.table())) return absl::OkStatus();
-  return tables_->Put(version);
+  auto status = tables_->Put(version);
+  std::shared_ptr<TableState> state;
+  if (status.ok() && tables_->Find(name.schema(), name.table(), &state) == Wanted::kKnown) {
+    state->empty =
+        stays_empty || (change.kind() == TableChange::CREATE && KeepsItsRows(version.def()));
+  }
+  return status;
 }
 
 void SchemaFollower::Stop(const v1::TableName& name, const std::string& reason, Batch* batch) {

@@ -52,8 +52,14 @@ class SchemaFollower {
                                 const std::string& text, const v1::Position& position);
   absl::StatusOr<Action> Failed(const std::vector<v1::TableChange>& changes,
                                 const std::string& text, uint16_t error_code);
-  absl::Status AskCoordinator(const std::vector<v1::TableChange>& changes, const std::string& text,
+  absl::Status AskCoordinator(std::vector<v1::TableChange> changes, const std::string& text,
                               const v1::Position& position, Batch* batch);
+  absl::StatusOr<v1::ChangeSchemaResponse> Ask(const std::vector<v1::TableChange>& changes,
+                                               const std::string& text,
+                                               const v1::Position& position);
+  static std::vector<v1::TableChange> CopiedAgain(const std::vector<v1::TableChange>& changes,
+                                                  const std::string& reason);
+  std::vector<v1::TableChange> MadeAgain(const std::vector<v1::TableChange>& changes) const;
   absl::Status UpdateRegistry(const v1::TableChange& change, const v1::TablePlan& plan,
                               const v1::Position& position, Batch* batch);
   void Stop(const v1::TableName& name, const std::string& reason, Batch* batch);

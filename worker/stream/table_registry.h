@@ -28,6 +28,8 @@ struct TableState {
   std::unique_ptr<encode::TableCodec> reader_codec;  // reader thread: keys and checks
   std::unique_ptr<encode::TableCodec> uplink_codec;  // uplink thread: JSON
   bool lenient = false;  // some of its events are skipped: a change may find any state of its row
+  // Made in this stream, and no row has come since. Reader thread.
+  bool empty = false;
   std::atomic<bool> stopped = false;  // left the replica: changes are ignored
 
   uint64_t id() const { return version.plan().table_id(); }

@@ -24,6 +24,7 @@ class Known : public SchemaLookup {
     return it == tables.end() ? nullptr : &it->second;
   }
   bool Wants(const TableRef& ref) const override { return ref.schema == "d" || ref.schema == "e"; }
+  bool IsEmpty(const TableRef&) const override { return empty; }
   std::vector<const v1::TableDef*> Tables() const override {
     std::vector<const v1::TableDef*> all;
     for (const auto& [_, def] : tables) all.push_back(&def);
@@ -40,6 +41,7 @@ class Known : public SchemaLookup {
     tables[{change.after().name().schema(), change.after().name().table()}] = change.after();
   }
   std::map<std::pair<std::string, std::string>, v1::TableDef> tables;
+  bool empty = false;
 };
 
 std::string ColumnText(const v1::ColumnDef& c) {
@@ -94,7 +96,10 @@ std::string ChangesText(const std::vector<TableChange>& changes) {
     if (change.has_new_name()) {
       out += fmt::format(" -> {}.{}", change.new_name().schema(), change.new_name().table());
     }
-    if (!change.reason().empty()) out += ": " + change.reason();
+    const bool made = change.kind() == TableChange::CREATE || change.kind() == TableChange::RENAME;
+    if (!change.reason().empty()) {
+      out += fmt::format(made ? " (shadow of {})" : ": {}", change.reason());
+    }
     for (const auto& rename : change.renames()) {
       out += fmt::format(" [{} is now {}]", rename.from(), rename.to());
     }
@@ -124,6 +129,7 @@ std::string RunCase(const std::string& input) {
   const SessionContext context =
       ContextOf(input.starts_with("-- ") ? input.substr(0, input.find('\n')) : "");
   Known tables;
+  tables.empty = input.starts_with("-- empty");
   std::string result;
   for (size_t begin = 0; begin < input.size();) {
     const size_t end = std::min(input.find(";\n", begin), input.size());

@@ -1,0 +1,58 @@
+// Foreign SQL played against a running replica: source, coordinator, worker and target are real.
+//
+// Statements that the server itself refuses are counted and left out. At each Settle() every mapped
+// schema must be equal: same tables, columns, rows. A table may have left the replica only with a
+// reason in the catalogue; sync_tables, as the reason's hint says, must then bring it back.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/support/replica.h"
+
+namespace chameleon::test {
+
+class LivePlayer {
+ public:
+  struct Counts {
+    int ran = 0;
+    int refused = 0;                      // by the source server
+    int settled = 0;                      // comparisons of everything
+    std::map<std::string, int> repaired;  // by the reason for which the table had left
+  };
+
+  explicit LivePlayer(SourceKind kind);
+
+  // Runs the statements on a connection of their own that begins in `database` (made if needed).
+  void Play(const std::string& database, const std::vector<std::string>& statements);
+  // One statement of a session of the caller's own; the server's error number.
+  unsigned Run(Mysql* session, const std::string& statement);
+  // A session as Play() has it.
+  std::unique_ptr<Mysql> Session(const std::string& database);
+  // The snapshot and the start of the stream; schemas that are not there are made.
+  void Begin(const std::set<std::string>& schemas);
+  // Waits, compares, repairs, compares again; differences are failures of the current test.
+  void Settle(const std::string& where);
+  void Report(const std::string& what) const;
+
+  const SourceServer& server() const { return *server_; }
+
+ private:
+  void Repair(const std::string& where);
+  std::string Differences();
+  void WaitForCopies();
+  Rows TablesThatLeft();
+
+  PostgresServer postgres_;
+  std::unique_ptr<SourceServer> server_;
+  std::unique_ptr<Replica> replica_;  // ends before the servers
+  std::set<std::string> schemas_;
+  Counts counts_;
+  // Tables that were not compared: they are shown as not followed, with this reason.
+  std::set<std::string> keyless_, key_not_held_;
+};
+
+}  // namespace chameleon::test

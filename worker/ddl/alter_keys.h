@@ -1,0 +1,16 @@
+// Which of a table's indexes and foreign keys an ALTER TABLE drops or renames.
+#pragma once
+
+#include <string>
+
+#include "chameleon/v1/types.pb.h"
+#include "worker/ddl/statement.h"
+
+namespace chameleon::worker::ddl {
+
+// DROP INDEX, DROP PRIMARY KEY, or a DROP CONSTRAINT that is not about a foreign key.
+bool DropsIndex(const AlterTable& alter, const v1::TableDef& before, const v1::IndexDef& index);
+bool DropsForeignKey(const AlterTable& alter, const v1::ForeignKeyDef& key);
+std::string IndexNameAfter(const AlterTable& alter, const std::string& name);
+
+}  // namespace chameleon::worker::ddl
