@@ -37,6 +37,7 @@ CREATE TABLE sch_chameleon.t_sources (
   i_epoch bigint NOT NULL DEFAULT 0,
   t_worker text NOT NULL DEFAULT '',
   t_replica_uuid text NOT NULL,
+  b_take_over boolean NOT NULL DEFAULT false,  -- of pg_chameleon: its schema history is to be proved
   b_consistent boolean NOT NULL DEFAULT true,
   b_paused boolean NOT NULL DEFAULT false,
   b_maintenance boolean NOT NULL DEFAULT false,

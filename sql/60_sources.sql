@@ -78,7 +78,7 @@ BEGIN
   SET t_binlog_name = p_position->>'file', i_binlog_position = (p_position->>'offset')::bigint,
       t_gtid_set = p_position->>'gtid', t_server_id = p_position->>'server_id',
       i_file_created = (p_position->>'file_created')::bigint, enm_status = 'initialised',
-      b_consistent = true, b_idle = false, ts_source_commit = NULL, ts_last_received = NULL,
+      b_take_over = false, b_consistent = true, b_idle = false, ts_source_commit = NULL, ts_last_received = NULL,
       t_last_error = '', ts_last_error = NULL, t_worker = ''
   WHERE i_id_source = p_i_id_source;
   UPDATE sch_chameleon.t_last_replayed

@@ -120,6 +120,19 @@ BEGIN
   RETURN v_broken;
 END $$;
 
+-- Foreign keys of and to the tables ([[schema, table]]) that their rows do not satisfy, a line each.
+CREATE FUNCTION sch_chameleon.fn_broken_keys(p_tables text[])
+RETURNS SETOF text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT format('foreign key %I of %s is NOT VALID: rows do not satisfy it', k.conname,
+                k.conrelid::regclass)
+  FROM pg_constraint k
+  WHERE k.contype = 'f' AND NOT k.convalidated
+    AND EXISTS (SELECT FROM generate_subscripts(p_tables, 1) i
+                WHERE to_regclass(format('%I.%I', p_tables[i][1], p_tables[i][2]))
+                      IN (k.conrelid, k.confrelid))
+  ORDER BY 1
+$$;
+
 -- The end of sync_tables and refresh_schema, in the transaction that swaps the tables: each version
 -- holds from its own position and from the next batch on; older lines of its table do not exist any
 -- more (CH014: they do). The source becomes synced; its position stays.
@@ -201,7 +214,8 @@ BEGIN
   END IF;
   UPDATE sch_chameleon.t_sources
   SET t_binlog_name = NULL, i_binlog_position = NULL, t_gtid_set = '', t_server_id = '',
-      i_file_created = 0, enm_status = 'ready', b_consistent = true, b_idle = false,
+      i_file_created = 0, enm_status = 'ready', b_take_over = false,
+      b_consistent = true, b_idle = false,
       ts_source_commit = NULL, ts_last_received = NULL, t_last_error = '', ts_last_error = NULL,
       t_worker = ''
   WHERE i_id_source = p_i_id_source;

@@ -6,10 +6,12 @@
 
 #include "proto/wire/error.h"
 #include "proto/wire/position.h"
+#include "worker/pgsource/snapshot.h"
 #include "worker/snapshot/snapshot.h"
 #include "worker/source/preflight.h"
 #include "worker/stream/coordinator_link.h"
 #include "worker/stream/uplink.h"
+#include "worker/take_over.h"
 
 namespace chameleon::worker {
 
@@ -19,6 +21,7 @@ Task::Task(std::shared_ptr<grpc::Channel> channel, const v1::Assignment& assignm
 
 absl::Status Task::Run() {
   const auto& lease = assignment_.lease();
+  if (assignment_.source_type() == "pgsql") return RunPostgres();
   switch (assignment_.task_case()) {
     case v1::Assignment::kPreflight:
       return Preflight();
@@ -29,10 +32,27 @@ absl::Status Task::Run() {
       spdlog::info("stream starts src={} epoch={} pos={}", lease.source(), lease.epoch(),
                    PositionText(assignment_.replicate().start(), true));
       return Replicate();
+    case v1::Assignment::kTakeOver:
+      spdlog::info("take over starts src={} epoch={}", lease.source(), lease.epoch());
+      return TakeOver();
     case v1::Assignment::TASK_NOT_SET:
       break;
   }
   return absl::InvalidArgumentError("an assignment without a task");
+}
+
+// A PostgreSQL source is copied; there is nothing else that it can do.
+absl::Status Task::RunPostgres() {
+  if (assignment_.has_preflight()) {
+    return pgsource::PgPreflight(assignment_.connection(), assignment_.options());
+  }
+  if (!assignment_.has_snapshot()) {
+    return absl::InvalidArgumentError("a source of type pgsql can only be copied");
+  }
+  spdlog::info("snapshot starts src={} epoch={}", assignment_.lease().source(),
+               assignment_.lease().epoch());
+  stream::CoordinatorLink link(channel_, assignment_.lease(), report_);
+  return pgsource::RunPgSnapshot(assignment_, &link, &stop_);
 }
 
 absl::Status Task::Preflight() {
@@ -48,6 +68,15 @@ absl::Status Task::Snapshot() {
   }
   stream::CoordinatorLink link(channel_, assignment_.lease(), report_);
   return snapshot::RunSnapshot(assignment_, &link, &stop_);
+}
+
+absl::Status Task::TakeOver() {
+  auto checked = source::Preflight(assignment_.connection(), assignment_.options(), false);
+  if (!checked.ok()) return checked.status();
+  auto proved = ProveTakeOver(assignment_);
+  if (!proved.ok()) return proved.status();
+  stream::CoordinatorLink link(channel_, assignment_.lease(), report_);
+  return link.TakeOver(*proved);
 }
 
 absl::Status Task::Replicate() {

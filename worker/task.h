@@ -35,6 +35,8 @@ class Task {
   absl::Status Preflight();
   absl::Status Snapshot();
   absl::Status Replicate();
+  absl::Status TakeOver();
+  absl::Status RunPostgres();
 
   const std::shared_ptr<grpc::Channel> channel_;
   const v1::Assignment assignment_;

@@ -5,6 +5,7 @@
 
 #include "coordinator/ingest/batch_writer.h"
 #include "coordinator/ingest/schema_changer.h"
+#include "coordinator/ingest/take_over.h"
 #include "proto/wire/error.h"
 #include "proto/wire/status.h"
 
@@ -185,6 +186,18 @@ grpc::Status WorkerService::ChangeSchema(Context*, const v1::ChangeSchemaRequest
                changed->log_rows());
   *response = *std::move(changed);
   return grpc::Status::OK;
+}
+
+grpc::Status WorkerService::TakeOver(Context*, const v1::TakeOverRequest* request,
+                                     v1::TakeOverResponse*) {
+  auto actor = coordinator_->ActorOf(request->lease());
+  if (!actor.ok()) return ToGrpc(actor.status());
+  const auto config = (*actor)->config();
+  auto source = config->Source(request->lease().source());
+  if (!source.ok()) return ToGrpc(source.status());
+  auto status = ingest::TakeOver(*config, **source, *request);
+  if (absl::IsUnavailable(status)) (*actor)->TargetAway();
+  return ToGrpc(status);
 }
 
 }  // namespace chameleon::coordinator::api

@@ -21,6 +21,7 @@ class WorkerService final : public v1::WorkerService::Service {
                               v1::FinishSnapshotResponse*) override;
   grpc::Status Push(Context*,
                     grpc::ServerReaderWriter<v1::BatchAck, v1::BatchFrame>* stream) override;
+  grpc::Status TakeOver(Context*, const v1::TakeOverRequest*, v1::TakeOverResponse*) override;
   grpc::Status ChangeSchema(Context*, const v1::ChangeSchemaRequest*,
                             v1::ChangeSchemaResponse*) override;
 

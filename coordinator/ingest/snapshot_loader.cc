@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "coordinator/ingest/copy_pool.h"
+#include "coordinator/ingest/existing_tables.h"
 #include "coordinator/ingest/index_pool.h"
 #include "coordinator/ingest/loading_schema.h"
 #include "coordinator/pg/message_json.h"
@@ -177,7 +178,7 @@ class PgSnapshotLoader final : public SnapshotLoader {
     indexes.finish.push_back("ANALYZE " +
                              Identifier(table.loading_schema, table.plan.target_table()));
     if (source_.keep_existing_schema &&
-        existing_.count({table.plan.target_schema(), table.plan.target_table()}) != 0) {
+        existing_.Has(table.plan.target_schema(), table.plan.target_table())) {
       return absl::OkStatus();  // the old table's are built again when it is filled
     }
     indexes_->Add(NameOf(table), std::move(indexes.create), std::move(indexes.finish));
@@ -196,13 +197,12 @@ class PgSnapshotLoader final : public SnapshotLoader {
     const auto deadline =
         std::chrono::steady_clock::now() + std::chrono::milliseconds(source_.lock_timeout_ms);
     const std::string swap = SwapStatements(request.position());
-    WarnOfViews();
     while (true) {
-      auto done = session_->Execute(swap);
+      const absl::Status done = Swap(swap);
       if (done.ok()) break;
       session_->Abandon();
-      if (pg::SqlState(done.status()) == "CH016") return Prepared(done.status());
-      if (pg::SqlState(done.status()) != "55P03") return Fenced(done.status());
+      if (pg::SqlState(done) == "CH016") return Prepared(done);
+      if (pg::SqlState(done) != "55P03") return Fenced(done);
       if (std::chrono::steady_clock::now() >= deadline) return InUse();
       std::this_thread::sleep_for(std::chrono::milliseconds(500));
     }
@@ -212,6 +212,11 @@ class PgSnapshotLoader final : public SnapshotLoader {
   }
 
   std::pair<uint32_t, uint32_t> IndexProgress() const override { return indexes_->Progress(); }
+
+  std::vector<std::string> Notes() override {
+    std::lock_guard lock(mutex_);
+    return notes_;
+  }
 
  private:
   // mutex_ held from here on.
@@ -236,7 +241,7 @@ class PgSnapshotLoader final : public SnapshotLoader {
     if (!id.ok()) return id.status();
     table.plan.set_table_id(*id);
     if (source_.keep_existing_schema) {
-      if (absl::Status status = FitExisting(&table.plan); !status.ok()) return status;
+      if (absl::Status status = FitExisting(def, &table.plan); !status.ok()) return status;
     }
     if (!request.replace() && !Pool(table.loading_schema).Claim(table.plan.target_table())) {
       return Error(absl::StatusCode::kFailedPrecondition, "NAME_COLLISION",
@@ -318,42 +323,19 @@ class PgSnapshotLoader final : public SnapshotLoader {
         Pool(LoadingSchema(to)).Claim(names->Text(i, 0));
       }
       if (!source_.keep_existing_schema) continue;
-      auto columns = session_->Execute(fmt::format(
-          "BEGIN; SET LOCAL search_path = pg_catalog;"
-          "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,"
-          " t.typtype = 'e' AND t.typnamespace = n.oid"
-          " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-          " JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid"
-          " WHERE n.nspname = {} AND c.relkind IN ('r', 'p') AND a.attnum > 0"
-          " AND NOT a.attisdropped; COMMIT",
-          target::Literal(to)));
-      if (!columns.ok()) return columns.status();
-      for (size_t i = 0; i < columns->size(); ++i) {
-        existing_[{to, columns->Text(i, 0)}][columns->Text(i, 1)] = {
-            columns->Text(i, 2), columns->Bool(i, 3), columns->Bool(i, 4)};
-      }
+      if (auto status = existing_.Read(session_.get(), to); !status.ok()) return status;
     }
     return absl::OkStatus();
   }
 
   // A table that stays keeps its columns' types: values are read into them.
-  absl::Status FitExisting(v1::TablePlan* plan) {
-    const auto table = existing_.find({plan->target_schema(), plan->target_table()});
-    if (table == existing_.end()) return absl::OkStatus();
-    for (v1::ColumnPlan& column : *plan->mutable_columns()) {
-      if (column.omitted()) continue;
-      const auto found = table->second.find(column.target_name());
-      if (found == table->second.end()) {
-        return Error(absl::StatusCode::kFailedPrecondition, "COLUMN_MISSING", plan->target_table(),
-                     fmt::format("keep_existing_schema: target table {}.{} has no column {}",
-                                 plan->target_schema(), plan->target_table(), column.target_name()),
-                     "Add the column, or set keep_existing_schema to No.");
-      }
-      if (found->second.own_enum && target::HasOwnEnum(*plan, column)) continue;
-      column.set_target_type(found->second.type);
-      column.set_nullable(!found->second.not_null);
-    }
-    return absl::OkStatus();
+  absl::Status FitExisting(const v1::TableDef& def, v1::TablePlan* plan) {
+    if (!existing_.Has(plan->target_schema(), plan->target_table())) return absl::OkStatus();
+    const auto misfit = existing_.Fit(def, plan, true);
+    if (!misfit) return absl::OkStatus();
+    return Error(absl::StatusCode::kFailedPrecondition, "COLUMN_MISFIT", plan->target_table(),
+                 "keep_existing_schema: " + *misfit,
+                 "Change the table in the target, or set keep_existing_schema to No.");
   }
 
   bool MovesTables() const {
@@ -428,7 +410,7 @@ class PgSnapshotLoader final : public SnapshotLoader {
 
   std::string SwapStatements(const v1::Position& position) const {
     // A waiting swap makes all readers wait behind it: short attempts, repeated.
-    std::string sql = "BEGIN; SET LOCAL lock_timeout = '2s';";
+    std::string sql;
     std::vector<v1::TableVersion> versions;
     std::string notes;
     const std::map<std::string, std::string> mappings(source_.options.schema_mappings().begin(),
@@ -463,7 +445,7 @@ class PgSnapshotLoader final : public SnapshotLoader {
                fmt::format("; SELECT sch_chameleon.fn_end_life({}, false); ", lease_.source_id());
         break;
     }
-    return sql + "COMMIT";
+    return sql;
   }
 
   // Whole schemas change places.
@@ -507,29 +489,57 @@ class PgSnapshotLoader final : public SnapshotLoader {
     return sql;
   }
 
-  // A new table takes the place of the old one, and what depended on that goes with it.
-  void WarnOfViews() {
-    if (source_.keep_existing_schema) return;
-    std::vector<std::string> names;
+  // What users have built on the old tables is told before, and made again behind the swap; what
+  // cannot be is named in the log and in the operation's result.
+  absl::Status Swap(const std::string& swap) {
+    notes_.clear();
+    auto begun = session_->Execute("BEGIN; SET LOCAL lock_timeout = '2s'");
+    if (!begun.ok()) return begun.status();
+    if (!source_.keep_existing_schema) {
+      auto saved = session_->Execute(SaveDependents());
+      if (!saved.ok()) return saved.status();
+      for (size_t i = 0; i < saved->size(); ++i) {
+        spdlog::warn("built on a table that is replaced src={} object={}", source_.name,
+                     saved->Text(i, 0));
+      }
+    }
+    auto swapped = session_->Execute(swap);
+    if (!swapped.ok()) return swapped.status();
+    auto left = session_->Execute(
+        source_.keep_existing_schema
+            ? fmt::format("SELECT * FROM sch_chameleon.fn_broken_keys(ARRAY[{}]::text[])",
+                          TableNames())
+            : "SELECT * FROM sch_chameleon.fn_restore_dependents()");
+    if (!left.ok()) return left.status();
+    for (size_t i = 0; i < left->size(); ++i) notes_.push_back(left->Text(i, 0));
+    auto committed = session_->Execute("COMMIT");
+    if (!committed.ok()) return committed.status();
+    for (const std::string& note : notes_) {
+      spdlog::warn("not as it was src={}: {}", source_.name, note);
+    }
+    return absl::OkStatus();
+  }
+
+  std::string SaveDependents() const {
+    std::vector<std::string> schemas;
+    if (!MovesTables()) {
+      for (const auto& [from, to] : source_.options.schema_mappings()) {
+        schemas.push_back(target::Literal(to));
+      }
+    }
+    return fmt::format(
+        "SELECT * FROM sch_chameleon.fn_save_dependents(ARRAY[{}]::text[], ARRAY[{}]::text[])",
+        fmt::join(schemas, ", "), TableNames());
+  }
+
+  // Of the tables that were loaded, as SQL.
+  std::string TableNames() const {
+    std::vector<std::string> tables;
     for (const auto& [id, table] : tables_) {
-      names.push_back(fmt::format("({}, {})", target::Literal(table.plan.target_schema()),
-                                  target::Literal(table.plan.target_table())));
+      tables.push_back(fmt::format("ARRAY[{}, {}]", target::Literal(table.plan.target_schema()),
+                                   target::Literal(table.plan.target_table())));
     }
-    if (names.empty()) return;
-    auto views = session_->Execute(fmt::format(
-        "SELECT DISTINCT format('%I.%I', vn.nspname, v.relname)"
-        " FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid"
-        " JOIN pg_catalog.pg_class v ON v.oid = r.ev_class"
-        " JOIN pg_catalog.pg_namespace vn ON vn.oid = v.relnamespace"
-        " JOIN pg_catalog.pg_class t ON t.oid = d.refobjid AND t.oid <> v.oid"
-        " JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace"
-        " WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND (n.nspname, t.relname) IN ({})"
-        " ORDER BY 1",
-        fmt::join(names, ", ")));
-    for (size_t i = 0; views.ok() && i < views->size(); ++i) {
-      spdlog::warn("view is dropped with its table src={} view={}", source_.name,
-                   views->Text(i, 0));
-    }
+    return fmt::format("{}", fmt::join(tables, ", "));
   }
 
   // Tables that stay keep their privileges.
@@ -602,10 +612,6 @@ class PgSnapshotLoader final : public SnapshotLoader {
   target::NamePool& Pool(const std::string& schema) { return names_[schema]; }
 
   const LoadOptions options_;
-  struct ExistingColumn {
-    std::string type;
-    bool not_null = false, own_enum = false;
-  };
   const TargetConnection target_;
   const std::vector<TypeOverride> overrides_;
   const SourceConfig source_;
@@ -617,8 +623,8 @@ class PgSnapshotLoader final : public SnapshotLoader {
   std::map<std::pair<std::string, std::string>, uint64_t> ids_;
   std::map<std::string, target::NamePool> names_;  // by loading schema
   std::set<std::string> targets_read_;
-  // keep_existing_schema: columns of the target's tables, by schema and table.
-  std::map<std::pair<std::string, std::string>, std::map<std::string, ExistingColumn>> existing_;
+  ExistingTables existing_;         // keep_existing_schema
+  std::vector<std::string> notes_;  // of the swap
   bool swapped_ = false;
   const std::shared_ptr<CopyPool> copies_;
   std::unique_ptr<IndexPool> indexes_;

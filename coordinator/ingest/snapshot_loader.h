@@ -60,6 +60,8 @@ class SnapshotLoader {
   virtual absl::Status FinishSnapshot(const v1::FinishSnapshotRequest& request) = 0;
   // Indexes built and to build, for progress.
   virtual std::pair<uint32_t, uint32_t> IndexProgress() const = 0;
+  // After FinishSnapshot: what users had built on the old tables and is not as it was, a line each.
+  virtual std::vector<std::string> Notes() { return {}; }
 };
 
 }  // namespace chameleon::coordinator::ingest

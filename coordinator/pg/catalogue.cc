@@ -244,7 +244,7 @@ absl::StatusOr<std::vector<SourceRecord>> PgCatalogue::Sources(const std::string
       " s.t_replica_uuid, json_build_object('schema_mappings', s.jsb_schema_mappings),"
       " s.t_binlog_name, s.i_binlog_position, s.t_gtid_set, s.t_server_id, s.i_file_created,"
       " r.t_binlog_name, r.i_binlog_position, r.t_gtid_set, r.t_server_id, r.i_file_created,"
-      " s.b_paused FROM sch_chameleon.t_sources s LEFT JOIN sch_chameleon.t_last_replayed r USING"
+      " s.b_paused, s.b_take_over FROM sch_chameleon.t_sources s LEFT JOIN sch_chameleon.t_last_replayed r USING"
       " (i_id_source) " +
           where + " ORDER BY s.t_source",
       params);
@@ -265,6 +265,7 @@ absl::StatusOr<std::vector<SourceRecord>> PgCatalogue::Sources(const std::string
     source.received = PositionAt(*rows, i, 8);
     source.replayed = PositionAt(*rows, i, 13);
     source.paused = rows->Bool(i, 18);
+    source.take_over = rows->Bool(i, 19);
   }
   return sources;
 }

@@ -32,6 +32,7 @@ struct SourceRecord {
   v1::Position received;  // file empty: not initialised
   v1::Position replayed;
   std::string replica_uuid;  // made by AddSource, stable
+  bool take_over = false;    // of pg_chameleon: its schema history is to be proved first
 };
 
 // What a worker needs to go on.
@@ -95,8 +96,11 @@ class Catalogue {
       uint64_t source_id, const std::map<std::string, std::string>& schema_mappings) = 0;
   // Back to `ready`, without position; detach_replica keeps the tables' rows in the catalogue.
   virtual absl::Status EndLife(uint64_t source_id, bool keep_tables) = 0;
-  // Brings the catalogue to this program's version; the answer says what was done.
-  virtual absl::StatusOr<std::string> UpgradeReplicaSchema() = 0;
+  // Brings the catalogue to this program's version, also one of pg_chameleon (see upgrade.h); the
+  // answer says what was done.
+  virtual absl::StatusOr<std::string> UpgradeReplicaSchema(const Config& config) = 0;
+  // enable_replica in a catalogue of pg_chameleon: the source is at rest, so that it can be upgraded.
+  virtual absl::Status EnableInOldCatalogue(const std::string& source) = 0;
 
   // Is the target usable for this source? Schemas present (when `initialised`) or creatable,
   // privileges sufficient. FAILED_PRECONDITION, one line per failed condition.

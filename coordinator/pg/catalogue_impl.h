@@ -50,7 +50,8 @@ class PgCatalogue final : public Catalogue {
   absl::StatusOr<std::vector<std::string>> UpdateSchemaMappings(
       uint64_t source_id, const std::map<std::string, std::string>& schema_mappings) override;
   absl::Status EndLife(uint64_t source_id, bool keep_tables) override;
-  absl::StatusOr<std::string> UpgradeReplicaSchema() override;
+  absl::StatusOr<std::string> UpgradeReplicaSchema(const Config& config) override;
+  absl::Status EnableInOldCatalogue(const std::string& source) override;
   absl::Status CheckTarget(const SourceConfig& source, bool initialised) override;
   absl::Status LogError(uint64_t source_id, uint64_t batch_id, const std::string& schema,
                         const std::string& table, const std::string& sql,

@@ -4,6 +4,7 @@
 #include "coordinator/pg/catalogue_impl.h"
 #include "coordinator/pg/catalogue_sql.h"
 #include "coordinator/pg/message_json.h"
+#include "coordinator/pg/upgrade.h"
 #include "proto/wire/error.h"
 
 namespace chameleon::coordinator::pg {
@@ -109,18 +110,35 @@ absl::Status PgCatalogue::EndLife(uint64_t source_id, bool keep_tables) {
       .status();
 }
 
-absl::StatusOr<std::string> PgCatalogue::UpgradeReplicaSchema() {
+absl::StatusOr<std::string> PgCatalogue::UpgradeReplicaSchema(const Config& config) {
   auto version = SchemaVersion();
   if (!version.ok()) return version.status();
   if (*version == kCatalogueVersion) {
     return fmt::format("the replica schema has the newest version already, {}", *version);
   }
-  return Error(absl::StatusCode::kFailedPrecondition, "REPLICA_SCHEMA_VERSION",
-               session_.target().database,
-               fmt::format("the replica schema in database {} has version {}, which this program "
-                           "({}) cannot upgrade",
-                           session_.target().database, *version, kCatalogueVersion),
-               "Use a newer chameleon, or drop_replica_schema and create_replica_schema.");
+  std::lock_guard lock(mutex_);
+  auto session = session_.Get(false);
+  if (!session.ok()) return session.status();
+  return UpgradeCatalogue(*session, config, *version);
+}
+
+absl::Status PgCatalogue::EnableInOldCatalogue(const std::string& source) {
+  auto version = SchemaVersion();
+  if (!version.ok()) return version.status();
+  std::lock_guard lock(mutex_);
+  auto session = session_.Get(false);
+  if (!session.ok()) return session.status();
+  if (KindOf(*version) != CatalogueKind::kV2 && KindOf(*version) != CatalogueKind::kV1) {
+    return session_.Get(true).status();
+  }
+  auto rows = (*session)->Query(
+      "UPDATE sch_chameleon.t_sources SET enm_status = 'stopped' WHERE t_source = $1"
+      " RETURNING t_source",
+      {source});
+  if (!rows.ok()) return rows.status();
+  if (!rows->empty()) return absl::OkStatus();
+  return Error(absl::StatusCode::kNotFound, "SOURCE_NOT_FOUND", source,
+               fmt::format("the old catalogue has no source {}", source), "");
 }
 
 }  // namespace chameleon::coordinator::pg

@@ -214,6 +214,13 @@ absl::StatusOr<v1::Operation> SourceActor::DetachReplica() {
   if (!again) {
     auto transition = Next(Command::kDetachReplica, record->state, name_);
     if (!transition.ok()) return transition.status();
+    if (record->take_over) {
+      return Error(absl::StatusCode::kFailedPrecondition, "TAKE_OVER_FIRST", name_,
+                   fmt::format("the foreign keys and sequences of source \"{}\", taken over from "
+                               "pg_chameleon, are not known yet",
+                               name_),
+                   fmt::format("Run chamctl start_replica --source {} first.", name_));
+    }
   }
   Task task;
   task.command = "detach_replica";

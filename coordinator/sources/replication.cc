@@ -64,6 +64,7 @@ RunOutcome SourceActor::RunReplication() {
 
 absl::Status SourceActor::RunOnce(RunOutcome* outcome) {
   const auto config = this->config();
+  if (auto status = TakeOverIfNeeded(*config, outcome); !status.ok()) return status;
   auto opened = OpenSession(*config);
   if (!opened.ok()) {
     // No worker yet: what is unavailable is PostgreSQL or our own process, never the source.
@@ -122,6 +123,35 @@ absl::Status SourceActor::RunOnce(RunOutcome* outcome) {
   std::lock_guard lock(mutex_);
   outcome->target_away = target_away_;
   outcome->advanced = advanced_;
+  return end.status;
+}
+
+// A source of pg_chameleon has a position and no schema history: a worker proves what it can, with
+// a lease of its own.
+absl::Status SourceActor::TakeOverIfNeeded(const Config& config, RunOutcome* outcome) {
+  auto record = catalogue_->GetSource(name_);
+  outcome->target_away = !record.ok();
+  if (!record.ok()) return record.status();
+  if (!record->take_over) return absl::OkStatus();
+  outcome->target_away = true;
+  auto opened = OpenSession(config);
+  if (!opened.ok()) return opened.status();
+  outcome->target_away = false;
+  Session* session = opened->get();
+  Publish(session);
+  SetActivity("proving the schema history at the position of pg_chameleon");
+  v1::WorkerOrder order;
+  *order.mutable_assignment() = AssignmentFor(config, *session);
+  *order.mutable_assignment()->mutable_take_over()->mutable_stored() = record->received;
+  if (!session->run->Send(order)) return absl::UnavailableError("the worker is gone");
+  const WorkerRun::End end = AwaitEnd(
+      session, [this] { return Stopping(); }, [] {});
+  outcome->worker_died = end.worker_died;
+  {
+    std::lock_guard lock(mutex_);
+    outcome->target_away = target_away_;
+  }
+  Publish(nullptr);
   return end.status;
 }
 

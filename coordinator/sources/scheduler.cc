@@ -7,6 +7,9 @@
 #include "proto/wire/error.h"
 
 namespace chameleon::coordinator::sources {
+namespace {
+constexpr char kOldCatalogue[] = "REPLICA_SCHEMA_VERSION";
+}
 
 absl::Status Target::Lead(uint64_t* generation) {
   std::lock_guard lock(mutex_);
@@ -257,8 +260,23 @@ absl::StatusOr<v1::CommandResponse> Scheduler::StopAllReplicas() {
   return response;
 }
 
+// A catalogue that is not ours yet cannot be recovered from; the lead is ours all the same.
+absl::Status Scheduler::LeadOldCatalogue() {
+  absl::Status status = Lead();
+  return DetailOf(status).reason() == kOldCatalogue ? absl::OkStatus() : status;
+}
+
 absl::StatusOr<v1::CommandResponse> Scheduler::EnableReplica(const std::string& source) {
   auto actor = LeadAndActor(source);
+  if (DetailOf(actor.status()).reason() == kOldCatalogue) {
+    if (auto status = catalogue().EnableInOldCatalogue(source); !status.ok()) return status;
+    v1::CommandResponse response;
+    response.set_message(
+        fmt::format("source \"{}\" of the old catalogue is stopped; upgrade_replica_schema takes "
+                    "it over",
+                    source));
+    return response;
+  }
   if (!actor.ok()) return actor.status();
   return (*actor)->EnableReplica();
 }
@@ -270,8 +288,13 @@ absl::StatusOr<v1::Operation> Scheduler::InitReplica(const std::string& source) 
 }
 
 absl::StatusOr<v1::CommandResponse> Scheduler::UpgradeReplicaSchema() {
-  if (auto status = Lead(); !status.ok() && !absl::IsFailedPrecondition(status)) return status;
-  auto done = catalogue().UpgradeReplicaSchema();
+  if (auto status = LeadOldCatalogue(); !status.ok()) return status;
+  if (AnyBusy()) {
+    return Error(absl::StatusCode::kFailedPrecondition, "SOURCES_BUSY", config()->name,
+                 "the replica schema cannot be upgraded while a source is at work",
+                 "Run chamctl stop_all_replicas, and wait for operations to end.");
+  }
+  auto done = catalogue().UpgradeReplicaSchema(*config());
   if (!done.ok()) return done.status();
   v1::CommandResponse response;
   response.set_message(*done);

@@ -93,6 +93,7 @@ class Scheduler {
   absl::StatusOr<std::shared_ptr<SourceActor>> Actor(const std::string& source);
   absl::StatusOr<std::shared_ptr<SourceActor>> LeadAndActor(const std::string& source);
   absl::Status Recover();
+  absl::Status LeadOldCatalogue();
 
   const Services services_;
   const std::shared_ptr<Target> target_;

@@ -66,12 +66,14 @@ absl::StatusOr<std::vector<v1::TableName>> ParseTables(const std::vector<std::st
 
 }  // namespace
 
-absl::Status SourceActor::CheckCanCopy(const Config& config) const {
+// A source that is not followed has nothing that single tables could go on with.
+absl::Status SourceActor::CheckCanSync(const Config& config) const {
   const std::string& type = Settings(config).type;
   if (type == "mysql") return absl::OkStatus();
-  return Error(absl::StatusCode::kUnimplemented, "SOURCE_TYPE", name_,
-               fmt::format("sources of type {} cannot be copied yet", type),
-               "Only sources of type mysql are implemented.");
+  return Error(absl::StatusCode::kFailedPrecondition, "NO_REPLICATION", name_,
+               fmt::format("source \"{}\" is of type {}, which is only copied as a whole", name_,
+                           type),
+               "Use init_replica to copy it again.");
 }
 
 absl::StatusOr<v1::Operation> SourceActor::InitReplica() {
@@ -90,7 +92,6 @@ absl::StatusOr<v1::Operation> SourceActor::CopyAll(Command command, CopyRequest 
   auto transition = Next(command, record->state, name_);
   if (!transition.ok()) return transition.status();
   const auto config = this->config();
-  if (auto status = CheckCanCopy(*config); !status.ok()) return status;
   if (auto status = CheckNotDetached(*record); !status.ok()) return status;
   if (auto status = catalogue_->CheckTarget(Settings(*config), false); !status.ok()) return status;
   Task task;
@@ -162,7 +163,7 @@ absl::StatusOr<v1::Operation> SourceActor::Sync(Command command, const pg::Sourc
   auto transition = Next(command, record.state, name_);
   if (!transition.ok()) return transition.status();
   const auto config = this->config();
-  if (auto status = CheckCanCopy(*config); !status.ok()) return status;
+  if (auto status = CheckCanSync(*config); !status.ok()) return status;
   if (auto status = catalogue_->CheckTarget(Settings(*config), false); !status.ok()) return status;
   if (request.only.empty()) {
     auto operation = services_.operations->Begin(request.command, config->name, name_, [] {});
@@ -298,6 +299,13 @@ absl::Status SourceActor::RunCopy(const std::string& operation, const CopyReques
   static constexpr const char* kDone[] = {"initialised", "synchronised", "created without rows"};
   *result = fmt::format("source \"{}\" {}: {} tables, {} rows in {:.1f} s", name_,
                         kDone[request.kind], progress.tables_total(), progress.rows(), seconds);
+  std::shared_ptr<ingest::SnapshotLoader> ended;
+  {
+    std::lock_guard lock(mutex_);
+    ended = loader_;
+  }
+  const std::vector<std::string> notes = ended->Notes();
+  if (!notes.empty()) *result += fmt::format("; {}", fmt::join(notes, "; "));
   return absl::OkStatus();
 }
 

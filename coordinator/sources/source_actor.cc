@@ -336,6 +336,8 @@ v1::Assignment SourceActor::AssignmentFor(const Config& config, const Session& s
   ApplyMappings(session.record, assignment.mutable_options());
   assignment.mutable_options()->set_replica_uuid(session.record.replica_uuid);
   assignment.set_log_level(config.log_level);
+  assignment.set_source_type(settings.type);
+  assignment.mutable_connection()->set_database(settings.database);
   return assignment;
 }
 

@@ -114,6 +114,7 @@ class SourceActor {
   void Replicate(bool was_connected);
   RunOutcome RunReplication();
   absl::Status RunOnce(RunOutcome* outcome);
+  absl::Status TakeOverIfNeeded(const Config& config, RunOutcome* outcome);
   void WaitBeforeRetry(const RunOutcome& outcome, double wait_s);
   void StartReplayer(const Config& config);
   void StopReplayer(bool drain);
@@ -146,7 +147,7 @@ class SourceActor {
     std::vector<v1::TableName> only;
     bool missing_ok;
   };
-  absl::Status CheckCanCopy(const Config& config) const;
+  absl::Status CheckCanSync(const Config& config) const;
   absl::Status CheckNotDetached(const pg::SourceRecord& record);
   absl::StatusOr<v1::Operation> CopyAll(Command command, CopyRequest request);
   absl::StatusOr<v1::Operation> Sync(Command command, const pg::SourceRecord& record,

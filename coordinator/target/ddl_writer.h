@@ -27,6 +27,7 @@ struct IndexPlan {
   std::string name;   // wanted; too long or taken: see Names
   std::string kind;   // "INDEX", "UNIQUE INDEX"
   std::string method, columns;
+  std::string definition;  // instead of both: "USING gin (a) WHERE …"
   bool primary = false;  // becomes the primary key constraint
 
   std::vector<std::string> Names() const;  // in the order of preference

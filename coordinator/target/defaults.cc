@@ -152,6 +152,7 @@ std::optional<std::string> DefaultText(const v1::ColumnDef& def, const v1::Colum
     return std::nullopt;
   }
   const std::string& value = def.default_value();
+  if (def.base_type() == v1::POSTGRES) return value;
   if (value.find('\0') != std::string::npos) return std::nullopt;
   const bool moment =
       plan.encoding() == v1::ENCODING_DATETIME || plan.encoding() == v1::ENCODING_TIMESTAMP;

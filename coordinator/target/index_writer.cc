@@ -75,6 +75,7 @@ class Builder {
 
  private:
   void Add(const v1::IndexDef& index) {
+    if (!index.definition().empty()) return AddAsWritten(index);
     std::vector<Part> parts;
     if (std::string why = Resolve(index, &parts); !why.empty()) {
       out_.skipped.push_back(fmt::format("{}: {}", index.name(), why));
@@ -104,6 +105,14 @@ class Builder {
            fmt::format("{}", fmt::join(columns, ", ")));
       if (unique && prefixed && IsKey(parts)) Lookup(index, parts);
     }
+  }
+
+  void AddAsWritten(const v1::IndexDef& index) {
+    const bool primary = index.kind() == v1::IndexDef::PRIMARY;
+    Emit(index, index.kind() == v1::IndexDef::PLAIN ? "INDEX" : "UNIQUE INDEX",
+         primary ? PrimaryKeyName(plan_.target_table()) : Name(index.name()), "", "");
+    out_.indexes.back().primary = primary;
+    out_.indexes.back().definition = index.definition();
   }
 
   // Empty, or why the index cannot be built.
@@ -201,8 +210,10 @@ IndexStatements BuildIndexes(const v1::TableDef& def, const v1::TablePlan& plan,
   out.skipped = std::move(plans.skipped);
   for (const IndexPlan& index : plans.indexes) {
     const std::string name = Identifier(pool->Take(index.name));
-    out.create.push_back(fmt::format("CREATE {} {} ON {}{} ({})", index.kind, name, table,
-                                     index.method, index.columns));
+    const std::string how = index.definition.empty()
+                                ? fmt::format("{} ({})", index.method, index.columns)
+                                : " " + index.definition;
+    out.create.push_back(fmt::format("CREATE {} {} ON {}{}", index.kind, name, table, how));
     if (!index.primary) continue;
     out.finish.push_back(fmt::format("ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY USING INDEX {}",
                                      table, name, name));

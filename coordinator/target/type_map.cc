@@ -112,6 +112,8 @@ Mapped Native(const v1::ColumnDef& c, const v1::TablePlan& plan, const TypeMapOp
       if (options.pgvector_schema.empty()) return {"real[]", v1::ENCODING_REAL_ARRAY};
       return {fmt::format("{}({})", Identifier(options.pgvector_schema, "vector"), c.length()),
               v1::ENCODING_VECTOR};
+    case v1::POSTGRES:
+      return {c.column_type(), v1::ENCODING_TEXT};
     case v1::UUID:
       return {"uuid", v1::ENCODING_UUID};
     case v1::INET4:
@@ -193,6 +195,9 @@ const v1::IndexDef* FindKey(const v1::TableDef& def) {
   return key;
 }
 
+// A table of a pgsql source: its types are ours already, its changes are not followed.
+bool IsPostgres(const v1::TableDef& def) { return def.engine() == "postgresql"; }
+
 absl::Status MapColumn(const v1::TableDef& def, const v1::ColumnDef& c,
                        const TypeMapOptions& options, v1::TablePlan* plan) {
   const std::string where =
@@ -205,7 +210,8 @@ absl::Status MapColumn(const v1::TableDef& def, const v1::ColumnDef& c,
                  fmt::format("{} has type {}, which is not known", where, c.column_type()),
                  "Leave the table out with skip_tables.");
   }
-  if (const TypeOverride* o = FindOverride(def.name(), c, options)) {
+  const TypeOverride* o = IsPostgres(def) ? nullptr : FindOverride(def.name(), c, options);
+  if (o != nullptr) {
     auto encoding = OverrideEncoding(c, mapped.encoding, o->override_to);
     if (!encoding) {
       return Error(absl::StatusCode::kInvalidArgument, "IMPOSSIBLE_OVERRIDE", c.name(),
@@ -217,7 +223,7 @@ absl::Status MapColumn(const v1::TableDef& def, const v1::ColumnDef& c,
   }
   column->set_target_type(mapped.type);
   column->set_encoding(mapped.encoding);
-  column->set_nullable(c.nullable() || PolicyMakesNull(c));
+  column->set_nullable(c.nullable() || (!IsPostgres(def) && PolicyMakesNull(c)));
   column->set_omitted(def.system_versioned() &&
                       (c.name() == def.row_start_column() || c.name() == def.row_end_column()));
   return absl::OkStatus();
@@ -254,6 +260,10 @@ absl::StatusOr<v1::TablePlan> MapTable(const v1::TableDef& def, const TypeMapOpt
     if (!status.ok()) return status;
     const std::string& name = plan.columns(plan.columns_size() - 1).target_name();
     if (!names.insert(name).second) return Collision(def, name);
+  }
+  if (IsPostgres(def)) {
+    plan.set_reason("a source of type pgsql is copied, not followed");
+    return plan;
   }
   const v1::IndexDef* key = FindKey(def);
   plan.set_replicated(key != nullptr);

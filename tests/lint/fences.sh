@@ -18,8 +18,8 @@ forbid() {
 all="proto worker coordinator client"
 forbid 'mysql.h outside worker/source' '#include [<"](mysql|errmsg|mysqld_error|ma_common)\.h' \
   "$all" '^worker/source/'
-forbid 'libpq or libpqxx outside coordinator/pg' '#include [<"](libpq-fe\.h|pqxx)' \
-  "$all" '^coordinator/pg/'
+forbid 'libpq or libpqxx outside coordinator/pg and the PostgreSQL source reader' \
+  '#include [<"](libpq-fe\.h|pqxx)' "$all" '^(coordinator/pg/|worker/pgsource/connection\.cc:.*libpq)'
 forbid 'yaml-cpp outside coordinator/config' '#include [<"]yaml-cpp' "$all" '^coordinator/config/'
 forbid 'gRPC outside the rooms that speak it' '#include [<"]grpcpp|\.grpc\.pb\.h' "$all" \
   '^(proto/wire/status|coordinator/(api/|sources/|main|coordinator|daemon)|worker/(stream/(coordinator_link|uplink)\.|session|task|main)|client/)'

@@ -106,4 +106,10 @@ absl::StatusOr<v1::ChangeSchemaResponse> CoordinatorLink::ChangeSchema(
   return response;
 }
 
+absl::Status CoordinatorLink::TakeOver(const v1::TakeOverRequest& request) {
+  grpc::ClientContext context;
+  v1::TakeOverResponse response;
+  return FromGrpc(stub_->TakeOver(&context, request, &response));
+}
+
 }  // namespace chameleon::worker::stream

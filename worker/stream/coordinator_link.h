@@ -29,6 +29,7 @@ class CoordinatorLink : public snapshot::SnapshotTarget {
   void Report(const v1::Progress& progress) override;
 
   absl::StatusOr<v1::ChangeSchemaResponse> ChangeSchema(const v1::ChangeSchemaRequest& request);
+  absl::Status TakeOver(const v1::TakeOverRequest& request);
 
  private:
   const v1::Lease lease_;

@@ -5,6 +5,7 @@
 #include "coordinator/ingest/batch_writer.h"
 #include "coordinator/ingest/schema_changer.h"
 #include "coordinator/ingest/snapshot_loader.h"
+#include "coordinator/ingest/take_over.h"
 #include "coordinator/replay/detach.h"
 #include "coordinator/replay/maintenance.h"
 #include "coordinator/replay/replayer.h"
@@ -141,7 +142,10 @@ class FakeCatalogue : public pg::Catalogue {
     ById(id).state = v1::READY;
     return absl::OkStatus();
   }
-  absl::StatusOr<std::string> UpgradeReplicaSchema() override { return std::string("newest"); }
+  absl::StatusOr<std::string> UpgradeReplicaSchema(const Config&) override {
+    return std::string("newest");
+  }
+  absl::Status EnableInOldCatalogue(const std::string&) override { return absl::OkStatus(); }
   absl::Status CheckTarget(const SourceConfig&, bool) override { return Away(); }
   absl::Status LogError(uint64_t, uint64_t, const std::string&, const std::string&,
                         const std::string&, const std::string& message) override {
@@ -307,6 +311,10 @@ absl::StatusOr<std::unique_ptr<ingest::SnapshotLoader>> ingest::SnapshotLoader::
 absl::StatusOr<v1::ChangeSchemaResponse> ingest::ChangeSchema(const Config&, const SourceConfig&,
                                                               const v1::ChangeSchemaRequest&) {
   return absl::FailedPreconditionError("the fake translates nothing");
+}
+
+absl::Status ingest::TakeOver(const Config&, const SourceConfig&, const v1::TakeOverRequest&) {
+  return absl::OkStatus();
 }
 
 absl::Status ingest::SnapshotLoader::Clean(const TargetConnection&, const SourceConfig&) {
