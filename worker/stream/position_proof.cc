@@ -291,6 +291,7 @@ absl::Status PositionProof::Touch(const binlog::Query& query) {
   auto changes = ddl::ApplyStatement(statement, TodayLookup(tables_, filter_, server_), context);
   if (!changes.ok()) return changes.status();
   for (const v1::TableChange& change : *changes) {
+    if (change.kind() == v1::TableChange::TRUNCATE) continue;  // the definition stays
     const std::string reason =
         fmt::format("changed on the source since the stored position: {}", *text);
     Touch(change.name(), reason, change.kind() == v1::TableChange::CREATE);
