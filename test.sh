@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . tests/support/packages.sh
 
-install_packages "$packages_build $packages_servers $packages_tests $packages_fuzz"
+install_packages "$packages_build $packages_servers $packages_tests $packages_hosts $packages_fuzz"
 if [ "${CHAMELEON_WITHOUT_MYSQL:-}" != 1 ]; then
   tests/support/fetch_mysql.sh
   tests/support/fetch_mysql.sh trixie mariadb-trixie mariadb-server-core

@@ -18,11 +18,10 @@
 #include "client/progress.h"
 #include "proto/wire/error.h"
 #include "proto/wire/status.h"
+#include "proto/wire/token.h"
 
 namespace chameleon::client {
 namespace {
-
-constexpr int kMessageBytesMax = 64 << 20;
 
 std::string CoordinatorProgram() {
   if (const char* program = std::getenv("CHAMELEON_COORDINATOR")) return program;
@@ -119,12 +118,22 @@ absl::Status PrintNames(const Options& options) {
   return RunCoordinator(arguments, nullptr) == 0 ? absl::OkStatus() : absl::CancelledError();
 }
 
-Client::Client(const std::string& address, const Options& options) : json_(options.json) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
-  channel_ = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-  stub_ = v1::ControlService::NewStub(channel_);
+absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::string& address,
+                                                        const Options& options) {
+  Endpoint endpoint{address, options.tls_ca, options.tls_cert, options.tls_key, ""};
+  auto token = TokenFrom(options.token_file);
+  if (!token.ok()) return token.status();
+  endpoint.token = *std::move(token);
+  auto channel = OpenChannel(endpoint);
+  if (!channel.ok()) return channel.status();
+  return std::unique_ptr<Client>(new Client(std::move(endpoint), *channel, options.json));
 }
+
+Client::Client(Endpoint endpoint, std::shared_ptr<grpc::Channel> channel, bool json)
+    : endpoint_(std::move(endpoint)),
+      json_(json),
+      channel_(std::move(channel)),
+      stub_(v1::ControlService::NewStub(channel_)) {}
 
 Client::~Client() {
   if (log_context_) log_context_->TryCancel();

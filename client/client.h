@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "chameleon/v1/control.grpc.pb.h"
 #include "client/commands.h"
+#include "proto/wire/channel.h"
 
 namespace chameleon::client {
 
@@ -35,8 +36,12 @@ absl::Status PrintNames(const Options& options);
 
 class Client {
  public:
-  Client(const std::string& address, const Options& options);
+  // FAILED_PRECONDITION: a file with a certificate or the token cannot be used.
+  static absl::StatusOr<std::unique_ptr<Client>> Connect(const std::string& address,
+                                                         const Options& options);
   ~Client();
+  // What a failed call says to the user.
+  absl::Status Explain(const absl::Status& status) const { return Explained(endpoint_, status); }
 
   v1::ControlService::Stub& stub() { return *stub_; }
   // Waits for an operation that was started, with progress. Returns its outcome.
@@ -58,6 +63,9 @@ class Client {
   };
 
  private:
+  Client(Endpoint endpoint, std::shared_ptr<grpc::Channel> channel, bool json);
+
+  const Endpoint endpoint_;
   const bool json_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::ControlService::Stub> stub_;

@@ -125,6 +125,10 @@ absl::Status ShowStatus(Client* client, const Options& options) {
               });
 }
 
+absl::Status ShowWorkers(Client* client, const Options& options) {
+  return Show(client, options, v1::ShowWorkersRequest(), &Stub::ShowWorkers, WorkersText);
+}
+
 absl::Status ShowErrors(Client* client, const Options& options) {
   auto request = Make<v1::ShowErrorsRequest>(options);
   request.set_log_id(options.log_id);
@@ -219,6 +223,9 @@ const std::vector<Command>& Commands() {
       {"show_status", "show how the sources stand: state, lag, activity",
        "With --source also positions, tables that are not replicated, losses and errors.",
        "chamctl show_status --source mysql", kOfSource, ShowStatus},
+      {"show_workers", "list the hosts that run workers, and what each of them does",
+       "This host is the first; others join with chameleon-worker --coordinator.",
+       "chamctl show_workers", kConfig, ShowWorkers},
       {"show_errors", "list the errors of the replay, or show one entirely",
        "The newest are first; --logid takes a number of the list.",
        "chamctl show_errors --logid 30", kConfig | kLogId, ShowErrors},

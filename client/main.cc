@@ -9,6 +9,7 @@
 #include "client/commands.h"
 #include "proto/process/signals.h"
 #include "proto/process/version.h"
+#include "proto/wire/channel.h"
 #include "proto/wire/error.h"
 
 namespace chameleon::client {
@@ -44,6 +45,7 @@ void AddOptions(CLI::App* app, unsigned takes, Options* options) {
     if (!spec.positional) option->group(ShownFor(spec, takes) ? "Options" : "");
     if (!spec.choices.empty()) option->check(CLI::IsMember(spec.choices));
     if (*spec.value != '\0') option->type_name(spec.value);
+    if (*spec.env != '\0') option->envname(spec.env);
     option->required(spec.required);
   }
 }
@@ -98,19 +100,25 @@ int Run(const Command& command, const Options& options) {
     address = EnsureCoordinator(options, &exit_code);
     if (exit_code != 0) return exit_code;
   }
-  Client client(address, options);
-  OnStopSignal([&client](int) { client.Interrupt(); });
-  if (options.debug) client.ShowLog(options);
-  const absl::Status status = command.run(&client, options);
+  auto connected = Client::Connect(address, options);
+  if (!connected.ok()) {
+    fmt::print(stderr, "error: {}\n", Text(connected.status()));
+    return ExitCodeOf(connected.status());
+  }
+  Client* const client = connected->get();
+  OnStopSignal([client](int) { client->Interrupt(); });
+  if (options.debug) client->ShowLog(options);
+  const absl::Status status = command.run(client, options);
   std::fflush(stdout);
   if (status.ok()) return kExitOk;
-  if (client.interrupted()) return kExitInterrupted;
-  fmt::print(stderr, "error: {}\n", Text(status));
+  if (client->interrupted()) return kExitInterrupted;
+  fmt::print(stderr, "error: {}\n", Text(client->Explain(status)));
   return ExitCodeOf(status);
 }
 
 int Main(int argc, char** argv) {
   BlockSignals();
+  TameGrpcLog([](const std::string&) {});  // errors are told in words of our own
   Options options;
   CLI::App app("chamctl: keeps PostgreSQL equal to MySQL and MariaDB.", "chamctl");
   app.set_version_flag("--version", fmt::format("chameleon {}", kVersion));

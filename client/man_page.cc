@@ -31,6 +31,7 @@ std::string Help(const OptionSpec& option) {
   if (const auto* member = std::get_if<std::string Options::*>(&option.member)) {
     if (!(defaults.**member).empty()) text += fmt::format(" (default: {})", defaults.**member);
   }
+  if (*option.env != '\0') text += fmt::format(" (environment: {})", option.env);
   return text;
 }
 
@@ -73,6 +74,7 @@ std::string ChamctlManPage() {
        .entries = {{"CHAMELEON_HOME",
                     "directory with configuration/, pid/ and logs/ (default: "
                     "~/.pg_chameleon)"},
+                   {"CHAMELEON_TOKEN", "the token of --token-file itself"},
                    {"CHAMELEON_ALLOW_ROOT", "1: the coordinator that is started may run as root"},
                    {"CHAMELEON_COORDINATOR",
                     "program to start as coordinator (default: chameleon-coordinator beside "

@@ -17,7 +17,9 @@ struct Options {
   std::string rollbar_level = "info";
   std::string action, id;   // operations: list, watch, cancel; which
   std::string shell, kind;  // completion; names
-  std::string address, home;
+  std::string home;
+  std::string address;  // empty: the local coordinator
+  std::string tls_ca, tls_cert, tls_key, token_file;
   std::string output = "table";
   bool full = false;
   bool debug = false;
@@ -57,6 +59,7 @@ struct OptionSpec {
   std::variant<bool Options::*, uint64_t Options::*, std::string Options::*> member;
   bool positional = false;
   bool required = false;
+  const char* env = "";  // variable that gives the value, too
 };
 
 const std::vector<OptionSpec>& OptionSpecs();

@@ -124,6 +124,30 @@ std::string SourcesText(const v1::ShowSourcesResponse& response) {
   return TableText({"Source", "Type", "Server", "Schemas", "Added"}, rows);
 }
 
+// A row for each lease, and one for a host that has none.
+std::string WorkersText(const v1::ShowWorkersResponse& response) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& host : response.hosts()) {
+    std::vector<std::string> row = {
+        host.name(), host.address().empty() ? "this host" : host.address(),
+        fmt::format("{}", fmt::join(host.labels(), ",")),
+        host.capacity() == 0 ? fmt::format("{}", host.processes())
+                             : fmt::format("{} of {}", host.processes(), host.capacity())};
+    if (host.leases_size() == 0) {
+      row.insert(row.end(), {"", "", "", host.leaving() ? "leaving" : ""});
+      rows.push_back(row);
+    }
+    for (const auto& lease : host.leases()) {
+      rows.push_back(row);
+      rows.back().insert(rows.back().end(), {fmt::format("{}/{}", lease.config(), lease.source()),
+                                             fmt::format("{}", lease.epoch()), lease.worker(),
+                                             Cut(lease.activity(), 60)});
+    }
+  }
+  return TableText(
+      {"Host", "Address", "Labels", "Running", "Source", "Epoch", "Process", "Activity"}, rows);
+}
+
 std::string StatusText(const v1::ShowStatusResponse& response) {
   if (response.sources_size() == 0) return "no source was added yet: chamctl add_source\n";
   std::vector<std::vector<std::string>> rows;

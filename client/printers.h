@@ -21,6 +21,7 @@ std::string ConfigText(const v1::ShowConfigResponse& response);
 std::string SourcesText(const v1::ShowSourcesResponse& response);
 std::string StatusText(const v1::ShowStatusResponse& response);
 std::string StatusDetailText(const v1::SourceStatus& status);
+std::string WorkersText(const v1::ShowWorkersResponse& response);
 std::string ErrorsText(const v1::ShowErrorsResponse& response);
 std::string ErrorDetailText(const v1::ErrorEntry& entry);
 std::string OperationsText(const v1::ListOperationsResponse& response);

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <fstream>
 
+#include "proto/process/version.h"
 #include "proto/wire/error.h"
 
 namespace chameleon::coordinator {
@@ -33,6 +35,7 @@ Coordinator::Coordinator(const Options& options) : options_(options) {
   services_.operations = &operations_;
   services_.launcher = &launcher_;
   services_.workers = &workers_;
+  services_.hosts = &hosts_;
   services_.on_lead = [this](const std::string& config) { Remember(config); };
   std::ifstream file(options_.known_file);
   for (std::string line; std::getline(file, line);) {
@@ -107,6 +110,7 @@ void Coordinator::Resume() {
 void Coordinator::Monitor() {
   for (;;) {
     LeadKnown();
+    hosts_.DropSilent();
     std::unique_lock lock(mutex_);
     if (halt_changed_.wait_for(lock, kMonitorInterval, [this] { return halted_; })) return;
   }
@@ -136,6 +140,36 @@ void Coordinator::LeadKnown() {
     }
     last = trouble;
   }
+}
+
+v1::ShowWorkersResponse Coordinator::ShowWorkers() {
+  v1::ShowWorkersResponse response;
+  std::map<uint64_t, v1::WorkerHost*> hosts;
+  v1::WorkerHost* local = response.add_hosts();
+  char name[256] = {};
+  local->set_name(gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown");
+  local->set_version(kVersion);
+  local->add_labels(kWorkerLocal);
+  for (auto& [id, host] : hosts_.List()) {
+    hosts[id] = response.add_hosts();
+    hosts[id]->Swap(&host);
+  }
+  local = response.mutable_hosts(0);
+  std::map<std::string, std::shared_ptr<sources::Scheduler>> schedulers;
+  {
+    std::lock_guard lock(mutex_);
+    schedulers = schedulers_;
+  }
+  for (const auto& [_, scheduler] : schedulers) {
+    for (auto& [host, lease] : scheduler->Leases()) {
+      const auto it = hosts.find(host);
+      if (host != sources::WorkerHosts::kLocal && it == hosts.end()) continue;  // lost just now
+      v1::WorkerHost* at = host == sources::WorkerHosts::kLocal ? local : it->second;
+      at->add_leases()->Swap(&lease);
+    }
+  }
+  local->set_processes(static_cast<uint32_t>(local->leases_size()));
+  return response;
 }
 
 void Coordinator::Remember(const std::string& config) {

@@ -37,6 +37,7 @@ class Coordinator {
   const std::string& home() const { return options_.home; }
   sources::Operations& operations() { return operations_; }
   sources::WorkerRegistry& workers() { return workers_; }
+  sources::WorkerHosts& hosts() { return hosts_; }
 
   // The configuration as it is in its file now. With `or_last`, a file that has become invalid is
   // answered with what was read last: stopping must always be possible.
@@ -44,6 +45,8 @@ class Coordinator {
                                                             bool or_last = false);
   // A lease's source. ABORTED: not the current one.
   absl::StatusOr<std::shared_ptr<sources::SourceActor>> ActorOf(const v1::Lease& lease);
+  // Where workers may run, this host first, and what each of them does.
+  v1::ShowWorkersResponse ShowWorkers();
   // Starts to lead and resume the configurations known from earlier. Call when workers can reach
   // the address.
   void Resume();
@@ -59,7 +62,8 @@ class Coordinator {
   const Options options_;
   sources::Operations operations_;
   sources::WorkerRegistry workers_;
-  sources::Launcher launcher_;
+  sources::WorkerHosts hosts_;
+  Launcher launcher_;
   sources::Services services_;
 
   std::mutex mutex_;  // all below

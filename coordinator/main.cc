@@ -19,6 +19,7 @@
 #include <mutex>
 #include <thread>
 
+#include "coordinator/api/listener.h"
 #include "coordinator/api/server.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/daemon.h"
@@ -38,7 +39,7 @@ constexpr std::chrono::seconds kEnsureWait{20};
 struct Arguments {
   std::string config = "default";
   std::string home;
-  std::string listen;
+  ListenOptions listen;  // what is given here wins over the file
   bool foreground = false;
   bool ensure = false;
   bool set_configuration_files = false;
@@ -46,7 +47,6 @@ struct Arguments {
   bool man_page = false;
   std::string names, source;
   bool allow_root = false;
-  bool plaintext_loopback = false;
   std::string rollbar_level = "info";
   int ready_fd = -1;
 };
@@ -136,6 +136,34 @@ absl::Status CheckSameHome(const v1::GetVersionResponse& version, const std::str
                "Give each CHAMELEON_HOME a pid_dir of its own.");
 }
 
+// The command line's options as arguments again, for the daemon.
+std::vector<std::string> ListenArguments(const ListenOptions& listen) {
+  std::vector<std::string> arguments;
+  for (const auto& [name, value] :
+       {std::pair("--listen", &listen.address), std::pair("--tls-cert", &listen.tls_cert),
+        std::pair("--tls-key", &listen.tls_key),
+        std::pair("--tls-client-ca", &listen.tls_client_ca),
+        std::pair("--client-token-file", &listen.client_token_file),
+        std::pair("--join-token-file", &listen.join_token_file)}) {
+    if (!value->empty()) arguments.insert(arguments.end(), {name, *value});
+  }
+  if (listen.plaintext_loopback) arguments.push_back("--plaintext-loopback");
+  return arguments;
+}
+
+ListenOptions Merged(const ListenOptions& given, ListenOptions listen) {
+  for (const auto& [from, to] :
+       {std::pair(&given.address, &listen.address), std::pair(&given.tls_cert, &listen.tls_cert),
+        std::pair(&given.tls_key, &listen.tls_key),
+        std::pair(&given.tls_client_ca, &listen.tls_client_ca),
+        std::pair(&given.client_token_file, &listen.client_token_file),
+        std::pair(&given.join_token_file, &listen.join_token_file)}) {
+    if (!from->empty()) *to = *from;
+  }
+  listen.plaintext_loopback = listen.plaintext_loopback || given.plaintext_loopback;
+  return listen;
+}
+
 absl::StatusOr<std::string> Ensure(const Arguments& arguments) {
   auto config = LoadConfig(arguments.home, arguments.config);
   if (!config.ok()) return config.status();
@@ -154,8 +182,9 @@ absl::StatusOr<std::string> Ensure(const Arguments& arguments) {
     if (auto status = CheckNotRoot(arguments.allow_root); !status.ok()) return status;
     std::vector<std::string> daemon = {"--config", arguments.config, "--home", arguments.home};
     if (arguments.allow_root) daemon.push_back("--allow-root");
-    if (!arguments.listen.empty()) daemon.insert(daemon.end(), {"--listen", arguments.listen});
-    if (arguments.plaintext_loopback) daemon.push_back("--plaintext-loopback");
+    for (std::string& argument : ListenArguments(arguments.listen)) {
+      daemon.push_back(std::move(argument));
+    }
     daemon.insert(daemon.end(), {"--rollbar-level", arguments.rollbar_level});
     const absl::Status started = StartDaemon(daemon, config->log_dir + "/chameleon.out");
     if (started.ok()) return address;
@@ -165,17 +194,6 @@ absl::StatusOr<std::string> Ensure(const Arguments& arguments) {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
-}
-
-absl::Status CheckListen(const Arguments& arguments) {
-  if (arguments.listen.empty() || arguments.listen.rfind("unix:", 0) == 0) return absl::OkStatus();
-  const bool loopback = arguments.listen.rfind("127.0.0.1:", 0) == 0 ||
-                        arguments.listen.rfind("localhost:", 0) == 0 ||
-                        arguments.listen.rfind("[::1]:", 0) == 0;
-  if (loopback && arguments.plaintext_loopback) return absl::OkStatus();
-  return Error(absl::StatusCode::kFailedPrecondition, "TLS_REQUIRED", arguments.listen,
-               fmt::format("will not listen on {} without TLS", arguments.listen),
-               "Only 127.0.0.1 is allowed in plain text, with --plaintext-loopback.");
 }
 
 class StopEvent {
@@ -199,9 +217,10 @@ class StopEvent {
 absl::Status Serve(const Arguments& arguments) {
   if (auto status = CheckNotRoot(arguments.allow_root); !status.ok()) return status;
   if (arguments.allow_root) setenv("CHAMELEON_ALLOW_ROOT", "1", 1);  // our workers ask, too
-  if (auto status = CheckListen(arguments); !status.ok()) return status;
   auto config = LoadConfig(arguments.home, arguments.config);
   if (!config.ok()) return config.status();
+  auto listener = api::OpenListener(Merged(arguments.listen, config->listen));
+  if (!listener.ok()) return listener.status();
   auto files = PrepareFiles(*config);
   if (!files.ok()) return files.status();
   auto lock = ServerLock::Take(*files);
@@ -228,20 +247,19 @@ absl::Status Serve(const Arguments& arguments) {
   options.address = files->address();
   options.known_file = files->configs;
   const char* worker = std::getenv("CHAMELEON_WORKER");
-  options.worker_program =
-      worker != nullptr ? worker : sources::ProgramDirectory() + "/chameleon-worker";
+  options.worker_program = worker != nullptr ? worker : ProgramDirectory() + "/chameleon-worker";
   Coordinator coordinator(options);
 
   StopEvent stop;
-  std::vector<std::string> addresses = {files->address()};
-  if (!arguments.listen.empty()) addresses.push_back(arguments.listen);
   unlink(files->socket.c_str());  // of one that was killed: the lock says that it is gone
-  auto server = api::Server::Start(&coordinator, addresses, [&stop] { stop.Set(); });
+  auto server =
+      api::Server::Start(&coordinator, files->address(), *listener, [&stop] { stop.Set(); });
   if (!server.ok()) return server.status();
   chmod(files->socket.c_str(), 0600);
   std::ofstream(files->pid) << getpid() << "\n";
-  spdlog::info("coordinator {} serves {} home={} pid={}", kVersion, files->address(),
-               arguments.home, getpid());
+  spdlog::info("coordinator {} serves {}{} home={} pid={}", kVersion, files->address(),
+               listener->address.empty() ? "" : " and " + listener->address, arguments.home,
+               getpid());
   coordinator.Resume();
   OnStopSignal([&stop](int) { stop.Set(); });
   ReportReady(arguments.ready_fd, absl::OkStatus());
@@ -271,8 +289,18 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--home", arguments.home,
                  "directory with configuration/ (default: $CHAMELEON_HOME or ~/.pg_chameleon)");
-  app.add_option("--listen", arguments.listen, "one more address, for example 127.0.0.1:7070");
-  app.add_flag("--plaintext-loopback", arguments.plaintext_loopback,
+  app.add_option("--listen", arguments.listen.address,
+                 "one more address, for example 0.0.0.0:7070; this and what follows may be set in "
+                 "the file's section listen, too");
+  app.add_option("--tls-cert", arguments.listen.tls_cert, "certificate (PEM) of --listen");
+  app.add_option("--tls-key", arguments.listen.tls_key, "its key");
+  app.add_option("--tls-client-ca", arguments.listen.tls_client_ca,
+                 "require certificates of clients and workers, signed by this authority");
+  app.add_option("--client-token-file", arguments.listen.client_token_file,
+                 "file with the token that clients need (mode 0600)");
+  app.add_option("--join-token-file", arguments.listen.join_token_file,
+                 "file with the token that workers need (mode 0600)");
+  app.add_flag("--plaintext-loopback", arguments.listen.plaintext_loopback,
                "allow --listen on the loopback interface without TLS: any local user can use it");
   app.add_flag("--foreground", arguments.foreground,
                "stay in the foreground (this is the default)");

@@ -1,120 +1,215 @@
-// chameleon-worker: reads one source at a time for a coordinator.
+// chameleon-worker: joins a coordinator and runs the sources that it is given, each in a process of
+// its own; or is such a process, started by a coordinator or by a host that joined one.
+#include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
 #include <spdlog/spdlog.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <iostream>
+#include <mutex>
 #include <thread>
+#include <utility>
 
+#include "proto/process/launcher.h"
 #include "proto/process/logging.h"
 #include "proto/process/program_page.h"
 #include "proto/process/signals.h"
 #include "proto/process/version.h"
+#include "proto/wire/channel.h"
 #include "proto/wire/error.h"
+#include "proto/wire/token.h"
+#include "worker/host.h"
 #include "worker/session.h"
 
+namespace chameleon::worker {
 namespace {
 
-constexpr int kMessageBytesMax = 64 << 20;
+constexpr std::chrono::seconds kDialAgainMax{5};
 
 struct Arguments {
-  std::string coordinator;
+  Endpoint endpoint;
+  std::string token_file;
   std::string config;  // for people who look at the process list
-  chameleon::LogOptions log;
-  chameleon::worker::SessionOptions session;
+  LogOptions log;
+  SessionOptions session;
+  HostOptions host;
   bool allow_root = false;
   bool man_page = false;
 };
 
+std::string CheckLabel(const std::string& label) {
+  const bool word =
+      !label.empty() && label.size() <= 63 &&
+      label.find_first_not_of(
+          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == std::string::npos;
+  if (!word) return "a label has letters, digits, dots, dashes and underscores";
+  return label == "local" || label == "any" ? "local and any are no labels" : "";
+}
+
 void Define(CLI::App* app, Arguments* arguments) {
-  app->set_version_flag("--version", chameleon::kVersion);
-  app->add_option("--coordinator", arguments->coordinator, "Address: unix:/path or host:port")
+  Endpoint& endpoint = arguments->endpoint;
+  app->set_version_flag("--version", fmt::format("chameleon {}", kVersion));
+  app->add_option("--coordinator", endpoint.address, "Address: host:port or unix:/path")
+      ->envname("CHAMELEON_ADDRESS")
       ->required();
-  app->add_option("--config", arguments->config, "Configuration that this worker serves");
-  app->add_option("--launched-for", arguments->session.launched_for_source,
-                  "Id of the source it was started for (set by a coordinator)");
-  app->add_option("--label", arguments->session.labels, "Label to offer; may be repeated");
+  app->add_option("--label", arguments->host.labels,
+                  "Label to offer to sources that ask for one; may be repeated")
+      ->check(CheckLabel);
+  app->add_option("--capacity", arguments->host.capacity, "How many sources it runs at most")
+      ->check(CLI::Range(1u, 1000u))
+      ->capture_default_str();
+  app->add_option("--name", arguments->session.name, "Name of this host; default: its host name");
+  app->add_option(
+         "--tls-ca", endpoint.tls_ca,
+         "Authority (PEM) that signed the coordinator's certificate; default: the system's")
+      ->envname("CHAMELEON_TLS_CA");
+  app->add_option("--tls-cert", endpoint.tls_cert, "Our certificate, if the coordinator wants one")
+      ->envname("CHAMELEON_TLS_CERT");
+  app->add_option("--tls-key", endpoint.tls_key, "Its key")->envname("CHAMELEON_TLS_KEY");
+  app->add_option("--token-file", arguments->token_file,
+                  "File with the join token (mode 0600); or the token itself in CHAMELEON_TOKEN")
+      ->envname("CHAMELEON_TOKEN_FILE");
   app->add_option("--log-dir", arguments->log.directory, "Directory of the log; default: stdout");
   app->add_option("--log-name", arguments->log.name, "Log file name without .log");
   app->add_option("--log-level", arguments->log.level, "debug, info, warning or error");
   app->add_option("--log-days-keep", arguments->log.days_keep, "Days of log files to keep");
   app->add_flag("--man-page", arguments->man_page, "Print the manual page, then exit");
   app->add_flag("--allow-root", arguments->allow_root, "Run although the user is root");
+  app->add_option("--config", arguments->config, "Configuration that this process serves")
+      ->group("");
+  app->add_option("--launched-for", arguments->session.launched_for_source,
+                  "Id of the source it was started for (set by a coordinator)")
+      ->group("");
 }
 
 int PrintManPage(const CLI::App& app) {
-  chameleon::ManPage page{.name = "chameleon-worker",
-                          .section = 8,
-                          .summary = "read MySQL and MariaDB for a chameleon coordinator",
-                          .synopsis = {"--coordinator ADDRESS [OPTION]..."}};
+  ManPage page{.name = "chameleon-worker",
+               .section = 8,
+               .summary = "read MySQL and MariaDB for a chameleon coordinator",
+               .synopsis = {"--coordinator ADDRESS [OPTION]..."}};
   page.sections.push_back(
       {.title = "DESCRIPTION",
        .text =
-           "The worker reads one source at a time: preflight, snapshot and binary log. It dials\n"
-           "its coordinator and is told all that it must know; it has no configuration of its\n"
-           "own. A coordinator starts local workers by itself; run it by hand or by a service\n"
-           "manager on another host."});
-  page.sections.push_back(chameleon::OptionsOf(app));
+           "The worker joins a coordinator and starts a process of its own for each source that\n"
+           "it is given, up to its capacity: preflight, snapshot and binary log. It is told all\n"
+           "that it must know and has no configuration of its own. It dials again when the\n"
+           "connection is lost. A coordinator starts workers on its own host by itself; run it by\n"
+           "hand or by a service manager on another host."});
+  page.sections.push_back(OptionsOf(app));
   page.sections.push_back({.title = "ENVIRONMENT",
-                           .entries = {{"CHAMELEON_JOIN_TOKEN",
-                                        "what proves to the coordinator that this worker may "
-                                        "join; never given as an argument"}}});
+                           .entries = {{"CHAMELEON_TOKEN",
+                                        "the join token itself, instead of --token-file; never "
+                                        "given as an argument"}}});
   page.see_also = {"chamctl(1)", "chameleon-coordinator(8)"};
-  std::cout << chameleon::ManText(page);
+  std::cout << ManText(page);
   return 0;
 }
 
-// A launched worker belongs to one coordinator process: it ends with the stream. One that joined
-// from elsewhere dials again.
-int Serve(const Arguments& arguments) {
-  grpc::ChannelArguments channel_arguments;
-  channel_arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
-  channel_arguments.SetMaxSendMessageSize(kMessageBytesMax);
-  auto channel = grpc::CreateCustomChannel(arguments.coordinator,
-                                           grpc::InsecureChannelCredentials(), channel_arguments);
+// A worker process belongs to one coordinator process: it ends with the stream.
+int ServeSource(const Arguments& arguments, std::shared_ptr<grpc::Channel> channel) {
+  Session session(std::move(channel), arguments.session);
+  OnStopSignal([&session](int) { session.Shutdown(); });
+  const auto status = session.Run();
+  if (status.ok() || absl::IsCancelled(status)) return 0;
+  spdlog::warn("the coordinator is gone: {}", Text(Explained(arguments.endpoint, status)));
+  return 1;
+}
 
-  std::mutex mutex;
-  chameleon::worker::Session* current = nullptr;
-  bool stopping = false;
-  chameleon::OnStopSignal([&](int) {
-    std::lock_guard lock(mutex);
-    stopping = true;
-    if (current != nullptr) current->Shutdown();
-  });
-  auto delay = std::chrono::seconds(1);
-  while (true) {
-    chameleon::worker::Session session(channel, arguments.session);
-    {
-      std::lock_guard lock(mutex);
-      if (stopping) return 0;
-      current = &session;
-    }
-    const auto status = session.Run();
-    {
-      std::lock_guard lock(mutex);
-      current = nullptr;
-      if (stopping) return 0;
-    }
-    const bool launched = arguments.session.launched_for_source != 0;
-    if (status.ok() || launched) {
-      if (!status.ok()) spdlog::warn("the coordinator is gone: {}", chameleon::Text(status));
-      return status.ok() ? 0 : 1;
-    }
-    spdlog::warn("cannot work for {}: {}; again in {} s", arguments.coordinator,
-                 chameleon::Text(status), delay.count());
-    std::this_thread::sleep_for(delay);
-    delay = std::min(delay * 2, std::chrono::seconds(30));
+// What the children need to reach the coordinator as we do. The token is not among the arguments.
+void InheritEndpoint(Arguments* arguments) {
+  const Endpoint& endpoint = arguments->endpoint;
+  std::vector<std::string>& given = arguments->host.arguments;
+  given = {"--coordinator", endpoint.address, "--name", arguments->session.name};
+  for (const auto& [name, value] :
+       {std::pair("--tls-ca", &endpoint.tls_ca), std::pair("--tls-cert", &endpoint.tls_cert),
+        std::pair("--tls-key", &endpoint.tls_key)}) {
+    if (!value->empty()) given.insert(given.end(), {name, *value});
+  }
+  if (arguments->allow_root) given.push_back("--allow-root");
+  if (!endpoint.token.empty()) {
+    arguments->host.environment.push_back("CHAMELEON_TOKEN=" + endpoint.token);
   }
 }
 
-}  // namespace
+// Dials again and again; the same trouble is logged once.
+class Joiner {
+ public:
+  Joiner(const Arguments& arguments, std::shared_ptr<grpc::Channel> channel)
+      : arguments_(arguments), channel_(std::move(channel)) {}
 
-int main(int argc, char** argv) {
-  chameleon::BlockSignals();
+  int Run() {
+    OnStopSignal([this](int) { Stop(); });
+    std::chrono::seconds delay(1);
+    std::string last;
+    for (;;) {
+      Host host(channel_, arguments_.host, &launcher_);
+      {
+        std::lock_guard lock(mutex_);
+        if (stopping_) return 0;
+        current_ = &host;
+      }
+      const auto status = host.Run();
+      std::unique_lock lock(mutex_);
+      current_ = nullptr;
+      if (stopping_) {
+        stopped_.wait(lock, [this] { return !in_shutdown_; });
+        return 0;
+      }
+      lock.unlock();
+      if (host.joined()) {
+        delay = std::chrono::seconds(1);
+        last.clear();
+      }
+      const std::string text = Text(Explained(arguments_.endpoint, status));
+      if (text != last) {
+        spdlog::warn("not joined, dialling again: {}", text);
+        last = text;
+      }
+      lock.lock();
+      stopped_.wait_for(lock, delay, [this] { return stopping_; });
+      delay = std::min(delay * 2, kDialAgainMax);
+    }
+  }
+
+ private:
+  void Stop() {
+    Host* host = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      if (std::exchange(stopping_, true)) return;
+      host = current_;
+      in_shutdown_ = host != nullptr;
+      stopped_.notify_all();
+    }
+    if (host == nullptr) return;
+    host->Shutdown();
+    std::lock_guard lock(mutex_);
+    in_shutdown_ = false;
+    stopped_.notify_all();
+  }
+
+  const Arguments& arguments_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  Launcher launcher_;
+  std::mutex mutex_;  // all below
+  std::condition_variable stopped_;
+  Host* current_ = nullptr;
+  bool stopping_ = false;
+  bool in_shutdown_ = false;  // current_ is in use by Stop()
+};
+
+int Fail(const absl::Status& status) {
+  std::cerr << "error: " << Text(status) << "\n";
+  return 2;
+}
+
+int Main(int argc, char** argv) {
+  BlockSignals();
   Arguments arguments;
   arguments.log.name = "chameleon-worker";
   CLI::App app("Reads MySQL and MariaDB sources for a chameleon coordinator.", "chameleon-worker");
@@ -124,18 +219,33 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   const char* allow_root = getenv("CHAMELEON_ALLOW_ROOT");
   if (geteuid() == 0 && !arguments.allow_root && (allow_root == nullptr || *allow_root != '1')) {
-    std::cerr << "error: chameleon-worker refuses to run as root\n"
-                 "HINT: Run it as another user, or pass --allow-root.\n";
-    return 2;
+    return Fail(Error(absl::StatusCode::kFailedPrecondition, "ROOT_REFUSED", "root",
+                      "chameleon-worker refuses to run as root",
+                      "Run it as another user, or pass --allow-root."));
   }
-  if (auto status = chameleon::InitLogging(arguments.log); !status.ok()) {
-    std::cerr << "error: " << chameleon::Text(status) << "\n";
-    return 2;
-  }
-  // Secrets come by environment: arguments are visible to every user of the host.
-  if (const char* token = getenv("CHAMELEON_JOIN_TOKEN")) {
+  if (auto status = InitLogging(arguments.log); !status.ok()) return Fail(status);
+  // Secrets come by file or environment: arguments are visible to every user of the host.
+  if (const char* token = getenv("CHAMELEON_LAUNCH_TOKEN")) {
     arguments.session.join_token = token;
-    unsetenv("CHAMELEON_JOIN_TOKEN");
+    unsetenv("CHAMELEON_LAUNCH_TOKEN");
   }
-  return Serve(arguments);
+  auto token = TokenFrom(arguments.token_file);
+  if (!token.ok()) return Fail(token.status());
+  arguments.endpoint.token = *token;
+  if (arguments.session.name.empty()) {
+    char name[256] = {};
+    arguments.session.name = gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown";
+  }
+  arguments.host.name = arguments.session.name;
+  TameGrpcLog([](const std::string& text) { spdlog::debug("{}", text); });
+  auto channel = OpenChannel(arguments.endpoint);
+  if (!channel.ok()) return Fail(channel.status());
+  if (arguments.session.launched_for_source != 0) return ServeSource(arguments, *channel);
+  InheritEndpoint(&arguments);
+  return Joiner(arguments, *channel).Run();
 }
+
+}  // namespace
+}  // namespace chameleon::worker
+
+int main(int argc, char** argv) { return chameleon::worker::Main(argc, argv); }

@@ -16,11 +16,6 @@ namespace {
 
 constexpr auto kKeepAliveEvery = std::chrono::milliseconds(500);
 
-std::string HostName() {
-  char name[256] = {};
-  return gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown";
-}
-
 }  // namespace
 
 Session::Session(std::shared_ptr<grpc::Channel> channel, const SessionOptions& options)
@@ -32,14 +27,13 @@ absl::Status Session::Run() {
   stream_ = stub_->Work(&context_);
   v1::WorkerReport hello;
   auto* fields = hello.mutable_hello();
-  fields->set_host(HostName());
+  fields->set_host(options_.name);
   fields->set_pid(getpid());
   fields->set_worker_id(fmt::format("{}:{}", fields->host(), getpid()));
   fields->set_version(kVersion);
   fields->set_join_token(options_.join_token);
   fields->set_capacity(1);
   fields->set_launched_for_source(options_.launched_for_source);
-  for (const auto& label : options_.labels) fields->add_labels(label);
   Send(hello);
 
   std::atomic<bool> ended = false;

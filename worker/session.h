@@ -23,8 +23,8 @@
 namespace chameleon::worker {
 
 struct SessionOptions {
+  std::string name;  // of this host
   std::string join_token;
-  std::vector<std::string> labels;
   uint64_t launched_for_source = 0;
 };
 

@@ -48,27 +48,32 @@ grpc::Status ForSource(Coordinator* coordinator, const Request& request, bool or
 
 }  // namespace
 
-grpc::Status ControlService::GetVersion(Context*, const v1::GetVersionRequest*,
+grpc::Status ControlService::GetVersion(Context* context, const v1::GetVersionRequest*,
                                         v1::GetVersionResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   response->set_version(kVersion);
   response->set_pid(getpid());
   response->set_config_dir(coordinator_->home());
   return grpc::Status::OK;
 }
 
-grpc::Status ControlService::Shutdown(Context*, const v1::ShutdownRequest*, v1::ShutdownResponse*) {
+grpc::Status ControlService::Shutdown(Context* context, const v1::ShutdownRequest*,
+                                      v1::ShutdownResponse*) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   on_shutdown_();
   return grpc::Status::OK;
 }
 
-grpc::Status ControlService::SetConfigurationFiles(Context*,
+grpc::Status ControlService::SetConfigurationFiles(Context* context,
                                                    const v1::SetConfigurationFilesRequest*,
                                                    v1::SetConfigurationFilesResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return Answer(coordinator::SetConfigurationFiles(coordinator_->home()), response);
 }
 
-grpc::Status ControlService::ShowConfig(Context*, const v1::ConfigRequest* request,
+grpc::Status ControlService::ShowConfig(Context* context, const v1::ConfigRequest* request,
                                         v1::ShowConfigResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   auto scheduler = coordinator_->Serve(request->config());
   if (!scheduler.ok()) return ToGrpc(scheduler.status());
   const auto config = (*scheduler)->config();
@@ -77,123 +82,150 @@ grpc::Status ControlService::ShowConfig(Context*, const v1::ConfigRequest* reque
   return grpc::Status::OK;
 }
 
-grpc::Status ControlService::ShowSources(Context*, const v1::ConfigRequest* request,
+grpc::Status ControlService::ShowSources(Context* context, const v1::ConfigRequest* request,
                                          v1::ShowSourcesResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   auto scheduler = coordinator_->Serve(request->config());
   if (!scheduler.ok()) return ToGrpc(scheduler.status());
   *response = (*scheduler)->ShowSources();
   return grpc::Status::OK;
 }
 
-grpc::Status ControlService::ShowStatus(Context*, const v1::ShowStatusRequest* request,
+grpc::Status ControlService::ShowStatus(Context* context, const v1::ShowStatusRequest* request,
                                         v1::ShowStatusResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   auto scheduler = coordinator_->Serve(request->config(), true);
   if (!scheduler.ok()) return ToGrpc(scheduler.status());
   return Answer((*scheduler)->ShowStatus(request->source()), response);
 }
 
-grpc::Status ControlService::ShowErrors(Context*, const v1::ShowErrorsRequest* request,
+grpc::Status ControlService::ShowWorkers(Context* context, const v1::ShowWorkersRequest*,
+                                         v1::ShowWorkersResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
+  *response = coordinator_->ShowWorkers();
+  return grpc::Status::OK;
+}
+
+grpc::Status ControlService::ShowErrors(Context* context, const v1::ShowErrorsRequest* request,
                                         v1::ShowErrorsResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   auto scheduler = coordinator_->Serve(request->config(), true);
   if (!scheduler.ok()) return ToGrpc(scheduler.status());
   return Answer((*scheduler)->ShowErrors(request->log_id()), response);
 }
 
-grpc::Status ControlService::CreateReplicaSchema(Context*, const v1::ConfigRequest* request,
+grpc::Status ControlService::CreateReplicaSchema(Context* context, const v1::ConfigRequest* request,
                                                  v1::CommandResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForConfig(coordinator_, request->config(), false, response,
                    [](Scheduler& scheduler) { return scheduler.CreateReplicaSchema(); });
 }
 
-grpc::Status ControlService::DropReplicaSchema(Context*, const v1::ConfigRequest* request,
+grpc::Status ControlService::DropReplicaSchema(Context* context, const v1::ConfigRequest* request,
                                                v1::CommandResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForConfig(coordinator_, request->config(), false, response,
                    [](Scheduler& scheduler) { return scheduler.DropReplicaSchema(); });
 }
 
-grpc::Status ControlService::UpgradeReplicaSchema(Context*, const v1::ConfigRequest* request,
+grpc::Status ControlService::UpgradeReplicaSchema(Context* context,
+                                                  const v1::ConfigRequest* request,
                                                   v1::CommandResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForConfig(coordinator_, request->config(), false, response,
                    [](Scheduler& scheduler) { return scheduler.UpgradeReplicaSchema(); });
 }
 
-grpc::Status ControlService::AddSource(Context*, const v1::SourceRequest* request,
+grpc::Status ControlService::AddSource(Context* context, const v1::SourceRequest* request,
                                        v1::CommandResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForSource(
       coordinator_, *request, false, response,
       [](Scheduler& scheduler, const std::string& source) { return scheduler.AddSource(source); });
 }
 
-grpc::Status ControlService::DropSource(Context*, const v1::SourceRequest* request,
+grpc::Status ControlService::DropSource(Context* context, const v1::SourceRequest* request,
                                         v1::CommandResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForSource(
       coordinator_, *request, false, response,
       [](Scheduler& scheduler, const std::string& source) { return scheduler.DropSource(source); });
 }
 
-grpc::Status ControlService::UpdateSchemaMappings(Context*, const v1::SourceRequest* request,
+grpc::Status ControlService::UpdateSchemaMappings(Context* context,
+                                                  const v1::SourceRequest* request,
                                                   v1::CommandResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForSource(coordinator_, *request, false, response,
                    [](Scheduler& scheduler, const std::string& source) {
                      return scheduler.UpdateSchemaMappings(source);
                    });
 }
 
-grpc::Status ControlService::StartReplica(Context*, const v1::SourceRequest* request,
+grpc::Status ControlService::StartReplica(Context* context, const v1::SourceRequest* request,
                                           v1::CommandResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForSource(coordinator_, *request, false, response,
                    [](Scheduler& scheduler, const std::string& source) {
                      return scheduler.StartReplica(source);
                    });
 }
 
-grpc::Status ControlService::StopReplica(Context*, const v1::SourceRequest* request,
+grpc::Status ControlService::StopReplica(Context* context, const v1::SourceRequest* request,
                                          v1::CommandResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForSource(coordinator_, *request, true, response,
                    [](Scheduler& scheduler, const std::string& source) {
                      return scheduler.StopReplica(source);
                    });
 }
 
-grpc::Status ControlService::StopAllReplicas(Context*, const v1::ConfigRequest* request,
+grpc::Status ControlService::StopAllReplicas(Context* context, const v1::ConfigRequest* request,
                                              v1::CommandResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForConfig(coordinator_, request->config(), true, response,
                    [](Scheduler& scheduler) { return scheduler.StopAllReplicas(); });
 }
 
-grpc::Status ControlService::EnableReplica(Context*, const v1::SourceRequest* request,
+grpc::Status ControlService::EnableReplica(Context* context, const v1::SourceRequest* request,
                                            v1::CommandResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForSource(coordinator_, *request, false, response,
                    [](Scheduler& scheduler, const std::string& source) {
                      return scheduler.EnableReplica(source);
                    });
 }
 
-grpc::Status ControlService::InitReplica(Context*, const v1::SourceRequest* request,
+grpc::Status ControlService::InitReplica(Context* context, const v1::SourceRequest* request,
                                          v1::Operation* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForSource(coordinator_, *request, false, response,
                    [](Scheduler& scheduler, const std::string& source) {
                      return scheduler.InitReplica(source);
                    });
 }
 
-grpc::Status ControlService::CopySchema(Context*, const v1::SourceRequest* request,
+grpc::Status ControlService::CopySchema(Context* context, const v1::SourceRequest* request,
                                         v1::Operation* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForSource(
       coordinator_, *request, false, response,
       [](Scheduler& scheduler, const std::string& source) { return scheduler.CopySchema(source); });
 }
 
-grpc::Status ControlService::RefreshSchema(Context*, const v1::RefreshSchemaRequest* request,
+grpc::Status ControlService::RefreshSchema(Context* context,
+                                           const v1::RefreshSchemaRequest* request,
                                            v1::Operation* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForSource(coordinator_, *request, false, response,
                    [&](Scheduler& scheduler, const std::string& source) {
                      return scheduler.RefreshSchema(source, request->schema());
                    });
 }
 
-grpc::Status ControlService::SyncTables(Context*, const v1::SyncTablesRequest* request,
+grpc::Status ControlService::SyncTables(Context* context, const v1::SyncTablesRequest* request,
                                         v1::Operation* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForSource(
       coordinator_, *request, false, response,
       [&](Scheduler& scheduler, const std::string& source) {
@@ -201,16 +233,19 @@ grpc::Status ControlService::SyncTables(Context*, const v1::SyncTablesRequest* r
       });
 }
 
-grpc::Status ControlService::RunMaintenance(Context*, const v1::RunMaintenanceRequest* request,
+grpc::Status ControlService::RunMaintenance(Context* context,
+                                            const v1::RunMaintenanceRequest* request,
                                             v1::Operation* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForSource(coordinator_, *request, false, response,
                    [&](Scheduler& scheduler, const std::string& source) {
                      return scheduler.RunMaintenance(source, request->full());
                    });
 }
 
-grpc::Status ControlService::DetachReplica(Context*, const v1::SourceRequest* request,
+grpc::Status ControlService::DetachReplica(Context* context, const v1::SourceRequest* request,
                                            v1::Operation* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   return ForSource(coordinator_, *request, false, response,
                    [](Scheduler& scheduler, const std::string& source) {
                      return scheduler.DetachReplica(source);

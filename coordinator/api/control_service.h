@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "chameleon/v1/control.grpc.pb.h"
+#include "coordinator/api/gate.h"
 #include "coordinator/coordinator.h"
 
 namespace chameleon::coordinator::api {
@@ -11,8 +12,8 @@ namespace chameleon::coordinator::api {
 class ControlService final : public v1::ControlService::Service {
  public:
   // `on_shutdown` asks the process to stop and returns at once.
-  ControlService(Coordinator* coordinator, std::function<void()> on_shutdown)
-      : coordinator_(coordinator), on_shutdown_(std::move(on_shutdown)) {}
+  ControlService(Coordinator* coordinator, Gate* gate, std::function<void()> on_shutdown)
+      : coordinator_(coordinator), gate_(gate), on_shutdown_(std::move(on_shutdown)) {}
 
   using Context = grpc::ServerContext;
   grpc::Status GetVersion(Context*, const v1::GetVersionRequest*, v1::GetVersionResponse*) override;
@@ -22,6 +23,8 @@ class ControlService final : public v1::ControlService::Service {
   grpc::Status ShowConfig(Context*, const v1::ConfigRequest*, v1::ShowConfigResponse*) override;
   grpc::Status ShowSources(Context*, const v1::ConfigRequest*, v1::ShowSourcesResponse*) override;
   grpc::Status ShowStatus(Context*, const v1::ShowStatusRequest*, v1::ShowStatusResponse*) override;
+  grpc::Status ShowWorkers(Context*, const v1::ShowWorkersRequest*,
+                           v1::ShowWorkersResponse*) override;
   grpc::Status ShowErrors(Context*, const v1::ShowErrorsRequest*, v1::ShowErrorsResponse*) override;
 
   grpc::Status CreateReplicaSchema(Context*, const v1::ConfigRequest*,
@@ -55,6 +58,7 @@ class ControlService final : public v1::ControlService::Service {
 
  private:
   Coordinator* const coordinator_;
+  Gate* const gate_;
   const std::function<void()> on_shutdown_;
 };
 

@@ -1,23 +1,31 @@
 #include "coordinator/api/server.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
+#include <spdlog/spdlog.h>
 
 #include <chrono>
 
 #include "coordinator/api/control_service.h"
+#include "coordinator/api/gate.h"
 #include "coordinator/api/worker_service.h"
+#include "proto/wire/channel.h"
 #include "proto/wire/error.h"
 #include "proto/wire/status.h"
 
 namespace chameleon::coordinator::api {
+namespace {
+constexpr int kServerKeepAliveMs = 10'000;
+}
 
 class Server::Services {
  public:
-  Services(Coordinator* coordinator, std::function<void()> on_shutdown)
-      : control(coordinator, std::move(on_shutdown)), worker(coordinator) {}
+  Services(Coordinator* coordinator, const Listener& listener, std::function<void()> on_shutdown)
+      : gate(listener.client_token, listener.join_token),
+        control(coordinator, &gate, std::move(on_shutdown)),
+        worker(coordinator, &gate) {}
+  Gate gate;
   ControlService control;
   WorkerService worker;
 };
@@ -26,31 +34,46 @@ Server::Server() = default;
 Server::~Server() { Stop(); }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(Coordinator* coordinator,
-                                                      const std::vector<std::string>& addresses,
+                                                      const std::string& local,
+                                                      const Listener& listener,
                                                       std::function<void()> on_shutdown) {
   grpc::EnableDefaultHealthCheckService(true);
+  TameGrpcLog([](const std::string& text) { spdlog::warn("{}", text); });
   static const bool reflection = [] {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     return true;
   }();
   (void)reflection;
   auto server = std::unique_ptr<Server>(new Server());
-  server->services_ = std::make_unique<Services>(coordinator, std::move(on_shutdown));
+  server->services_ = std::make_unique<Services>(coordinator, listener, std::move(on_shutdown));
   grpc::ServerBuilder builder;
-  for (const std::string& address : addresses) {
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+  builder.AddListeningPort(local, grpc::InsecureServerCredentials());
+  std::string addresses = local;
+  if (!listener.address.empty()) {
+    builder.AddListeningPort(listener.address, listener.credentials);
+    addresses += ", " + listener.address;
   }
   builder.SetMaxReceiveMessageSize(kMessageBytesMax);
   builder.SetMaxSendMessageSize(kMessageBytesMax);
+  // Of the two ends of a half-open connection each finds out by itself; workers besides send signs
+  // of life (worker_hosts.h, source_actor.cc), which ends their leases sooner.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kServerKeepAliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kServerKeepAliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000);
   // A second process must never share the port silently.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.RegisterService(&server->services_->control);
   builder.RegisterService(&server->services_->worker);
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr) {
-    return Error(absl::StatusCode::kFailedPrecondition, "CANNOT_LISTEN", addresses.front(),
-                 fmt::format("cannot listen on {}", fmt::join(addresses, ", ")),
-                 "Is the address in use, or the directory not writable?");
+    return Error(absl::StatusCode::kFailedPrecondition, "CANNOT_LISTEN", addresses,
+                 fmt::format("cannot listen on {}", addresses),
+                 listener.address.empty()
+                     ? "Is the address in use, or the directory not writable?"
+                     : "Is the address in use, or the directory not writable? Do certificate and "
+                       "key belong together?");
   }
   return server;
 }

@@ -1,4 +1,5 @@
-// The gRPC server: both services, health and reflection, on one or more addresses.
+// The gRPC server: both services, health and reflection, on the local socket and on one address
+// more. Keep-alives end the calls of a peer that was cut off.
 #pragma once
 
 #include <grpcpp/server.h>
@@ -6,21 +7,20 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "chameleon/v1/control.pb.h"
+#include "coordinator/api/listener.h"
 #include "coordinator/coordinator.h"
 
 namespace chameleon::coordinator::api {
 
-constexpr int kMessageBytesMax = 64 << 20;
-
 class Server {
  public:
-  // Addresses: "unix:/path" (mode 0600 by the process's umask) or "127.0.0.1:port", plain text.
+  // `local`: "unix:/path", mode 0600 by the process's umask.
   static absl::StatusOr<std::unique_ptr<Server>> Start(Coordinator* coordinator,
-                                                       const std::vector<std::string>& addresses,
+                                                       const std::string& local,
+                                                       const Listener& listener,
                                                        std::function<void()> on_shutdown);
   ~Server();
   // Ends all calls within a second.

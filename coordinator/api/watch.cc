@@ -58,8 +58,9 @@ bool Concerns(const std::string& text, const std::string& source) {
 
 }  // namespace
 
-grpc::Status ControlService::ListOperations(Context*, const v1::ConfigRequest* request,
+grpc::Status ControlService::ListOperations(Context* context, const v1::ConfigRequest* request,
                                             v1::ListOperationsResponse* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   for (v1::Operation& operation : coordinator_->operations().List(request->config())) {
     response->add_operations()->Swap(&operation);
   }
@@ -68,6 +69,7 @@ grpc::Status ControlService::ListOperations(Context*, const v1::ConfigRequest* r
 
 grpc::Status ControlService::WatchOperation(Context* context, const v1::OperationRequest* request,
                                             grpc::ServerWriter<v1::Operation>* writer) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   uint64_t version = 0;
   for (uint64_t sent = ~uint64_t{0}; !context->IsCancelled();) {
     auto operation = coordinator_->operations().Wait(request->id(), &version, kCancelCheck);
@@ -80,8 +82,9 @@ grpc::Status ControlService::WatchOperation(Context* context, const v1::Operatio
   return grpc::Status::CANCELLED;
 }
 
-grpc::Status ControlService::CancelOperation(Context*, const v1::OperationRequest* request,
+grpc::Status ControlService::CancelOperation(Context* context, const v1::OperationRequest* request,
                                              v1::Operation* response) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   auto operation = coordinator_->operations().Cancel(request->id());
   if (!operation.ok()) return ToGrpc(operation.status());
   *response = *std::move(operation);
@@ -90,6 +93,7 @@ grpc::Status ControlService::CancelOperation(Context*, const v1::OperationReques
 
 grpc::Status ControlService::WatchLog(Context* context, const v1::WatchLogRequest* request,
                                       grpc::ServerWriter<v1::LogLine>* writer) {
+  if (auto refused = gate_->Client(*context); !refused.ok()) return refused;
   auto queue = std::make_shared<LineQueue>();
   const uint64_t tap =
       AddLogTap(request->level().empty() ? "info" : request->level(),

@@ -78,10 +78,12 @@ class PushSession {
 
 grpc::Status WorkerService::Work(
     Context* context, grpc::ServerReaderWriter<v1::WorkerOrder, v1::WorkerReport>* stream) {
+  if (auto refused = gate_->Worker(*context); !refused.ok()) return refused;
   v1::WorkerReport report;
   if (!stream->Read(&report) || !report.has_hello()) {
     return ToGrpc(BadFrame("the first report must be hello"));
   }
+  if (report.hello().launched_for_source() == 0) return ServeHost(context, report.hello(), stream);
   auto run = coordinator_->workers().Admit(report.hello());
   if (!run.ok()) {
     spdlog::warn("a worker was refused: {} worker={}", Text(run.status()),
@@ -95,8 +97,21 @@ grpc::Status WorkerService::Work(
   return grpc::Status::OK;
 }
 
-grpc::Status WorkerService::PlanTables(Context*, const v1::PlanTablesRequest* request,
+grpc::Status WorkerService::ServeHost(
+    Context* context, const v1::WorkerReport::Hello& hello,
+    grpc::ServerReaderWriter<v1::WorkerOrder, v1::WorkerReport>* stream) {
+  StreamLink link(context, stream);
+  auto id = coordinator_->hosts().Join(hello, PeerHost(context->peer()), &link);
+  if (!id.ok()) return ToGrpc(gate_->Refuse(context->peer(), id.status()));
+  v1::WorkerReport report;
+  while (stream->Read(&report)) coordinator_->hosts().OnReport(*id, report);
+  coordinator_->hosts().Leave(*id);
+  return grpc::Status::OK;
+}
+
+grpc::Status WorkerService::PlanTables(Context* context, const v1::PlanTablesRequest* request,
                                        v1::PlanTablesResponse* response) {
+  if (auto refused = gate_->Worker(*context); !refused.ok()) return refused;
   auto actor = coordinator_->ActorOf(request->lease());
   if (!actor.ok()) return ToGrpc(actor.status());
   auto loader = (*actor)->Loader(request->lease());
@@ -107,8 +122,9 @@ grpc::Status WorkerService::PlanTables(Context*, const v1::PlanTablesRequest* re
   return grpc::Status::OK;
 }
 
-grpc::Status WorkerService::CopyChunk(Context*, grpc::ServerReader<v1::CopyFrame>* reader,
+grpc::Status WorkerService::CopyChunk(Context* context, grpc::ServerReader<v1::CopyFrame>* reader,
                                       v1::CopyResult* result) {
+  if (auto refused = gate_->Worker(*context); !refused.ok()) return refused;
   v1::CopyFrame frame;
   std::shared_ptr<ingest::SnapshotLoader> loader;
   std::unique_ptr<ingest::CopySession> session;
@@ -136,8 +152,9 @@ grpc::Status WorkerService::CopyChunk(Context*, grpc::ServerReader<v1::CopyFrame
   return ToGrpc(absl::CancelledError("the chunk ended without its last frame"));
 }
 
-grpc::Status WorkerService::FinishTable(Context*, const v1::FinishTableRequest* request,
+grpc::Status WorkerService::FinishTable(Context* context, const v1::FinishTableRequest* request,
                                         v1::FinishTableResponse*) {
+  if (auto refused = gate_->Worker(*context); !refused.ok()) return refused;
   auto actor = coordinator_->ActorOf(request->lease());
   if (!actor.ok()) return ToGrpc(actor.status());
   auto loader = (*actor)->Loader(request->lease());
@@ -145,8 +162,10 @@ grpc::Status WorkerService::FinishTable(Context*, const v1::FinishTableRequest* 
   return ToGrpc((*loader)->FinishTable(request->table_id(), request->rows()));
 }
 
-grpc::Status WorkerService::FinishSnapshot(Context*, const v1::FinishSnapshotRequest* request,
+grpc::Status WorkerService::FinishSnapshot(Context* context,
+                                           const v1::FinishSnapshotRequest* request,
                                            v1::FinishSnapshotResponse*) {
+  if (auto refused = gate_->Worker(*context); !refused.ok()) return refused;
   auto actor = coordinator_->ActorOf(request->lease());
   if (!actor.ok()) return ToGrpc(actor.status());
   auto loader = (*actor)->Loader(request->lease());
@@ -154,8 +173,9 @@ grpc::Status WorkerService::FinishSnapshot(Context*, const v1::FinishSnapshotReq
   return ToGrpc((*loader)->FinishSnapshot(*request));
 }
 
-grpc::Status WorkerService::Push(Context*,
+grpc::Status WorkerService::Push(Context* context,
                                  grpc::ServerReaderWriter<v1::BatchAck, v1::BatchFrame>* stream) {
+  if (auto refused = gate_->Worker(*context); !refused.ok()) return refused;
   PushSession session(coordinator_);
   v1::BatchFrame frame;
   v1::BatchAck ack;
@@ -169,8 +189,9 @@ grpc::Status WorkerService::Push(Context*,
   return grpc::Status::OK;
 }
 
-grpc::Status WorkerService::ChangeSchema(Context*, const v1::ChangeSchemaRequest* request,
+grpc::Status WorkerService::ChangeSchema(Context* context, const v1::ChangeSchemaRequest* request,
                                          v1::ChangeSchemaResponse* response) {
+  if (auto refused = gate_->Worker(*context); !refused.ok()) return refused;
   auto actor = coordinator_->ActorOf(request->lease());
   if (!actor.ok()) return ToGrpc(actor.status());
   const auto config = (*actor)->config();

@@ -2,13 +2,14 @@
 #pragma once
 
 #include "chameleon/v1/worker.grpc.pb.h"
+#include "coordinator/api/gate.h"
 #include "coordinator/coordinator.h"
 
 namespace chameleon::coordinator::api {
 
 class WorkerService final : public v1::WorkerService::Service {
  public:
-  explicit WorkerService(Coordinator* coordinator) : coordinator_(coordinator) {}
+  WorkerService(Coordinator* coordinator, Gate* gate) : coordinator_(coordinator), gate_(gate) {}
 
   using Context = grpc::ServerContext;
   grpc::Status Work(Context* context,
@@ -26,7 +27,11 @@ class WorkerService final : public v1::WorkerService::Service {
                             v1::ChangeSchemaResponse*) override;
 
  private:
+  grpc::Status ServeHost(Context* context, const v1::WorkerReport::Hello& hello,
+                         grpc::ServerReaderWriter<v1::WorkerOrder, v1::WorkerReport>* stream);
+
   Coordinator* const coordinator_;
+  Gate* const gate_;
 };
 
 }  // namespace chameleon::coordinator::api

@@ -84,6 +84,24 @@ void ReadTarget(Section* root, TargetConnection* target) {
 }
 
 // What one source's keys cannot tell: schemas and server ids that two sources claim.
+void ReadListen(Section section, ListenOptions* listen) {
+  listen->address = section.Text("address", "");
+  if (!listen->address.empty() && listen->address.find(':') == std::string::npos) {
+    section.Problem("address", fmt::format("\"{}\" is not an address", listen->address),
+                    "Write HOST:PORT, for example 0.0.0.0:7070.");
+  }
+  for (const auto& [key, path] :
+       {std::pair("tls_cert", &listen->tls_cert), std::pair("tls_key", &listen->tls_key),
+        std::pair("tls_client_ca", &listen->tls_client_ca),
+        std::pair("client_token_file", &listen->client_token_file),
+        std::pair("join_token_file", &listen->join_token_file)}) {
+    *path = section.Text(key, "");
+    if (!path->empty()) *path = ExpandPath(*path);
+  }
+  listen->plaintext_loopback = section.Bool("plaintext_loopback", false);
+  section.Finish();
+}
+
 class CrossChecks {
  public:
   void Add(const SourceConfig& source, Section* sources) {
@@ -225,6 +243,7 @@ absl::StatusOr<Config> LoadConfig(const std::string& home, const std::string& na
     ReadGlobals(home, &root, &config);
     ReadTypeOverrides(root.Map("type_override"), &config);
     ReadTarget(&root, &config.target);
+    ReadListen(root.Map("listen"), &config.listen);
     std::vector<FillFactor> fillfactor;
     config::ReadFillFactor(root.Map("fillfactor"), &fillfactor);
     ReadSources(&root, &config, std::move(fillfactor));

@@ -40,9 +40,15 @@ struct FillFactor {
 
 enum class OnError { kContinue, kExit };
 
+// Where a source's worker runs: on the coordinator's host, on any host that joined (else on the
+// coordinator's), or on one that offers the label.
+inline constexpr char kWorkerLocal[] = "local";
+inline constexpr char kWorkerAny[] = "any";
+
 struct SourceConfig {
   std::string name;
   std::string type = "mysql";  // or "pgsql"
+  std::string worker = kWorkerLocal;
   v1::SourceConnection connection;
   std::string database;       // pgsql sources
   v1::SourceOptions options;  // everything a worker must know
@@ -59,6 +65,14 @@ struct SourceConfig {
   std::vector<FillFactor> fillfactor;  // later entries win
 };
 
+// One more address than the local socket, for other hosts.
+struct ListenOptions {
+  std::string address;                           // "0.0.0.0:7070"; empty: none
+  std::string tls_cert, tls_key, tls_client_ca;  // PEM files
+  std::string client_token_file, join_token_file;
+  bool plaintext_loopback = false;  // without TLS, on loopback only
+};
+
 struct Config {
   std::string name, path;
   std::string pid_dir, log_dir;  // ~ expanded
@@ -68,6 +82,7 @@ struct Config {
   std::string rollbar_key, rollbar_env;
   std::vector<TypeOverride> type_overrides;
   TargetConnection target;
+  ListenOptions listen;
   std::map<std::string, SourceConfig> sources;
   // For show_config: dotted path → value, secrets masked.
   std::vector<v1::ShowConfigResponse::Item> items;

@@ -21,6 +21,13 @@ const std::vector<std::string>& ConnectionKeys() {
   return *keys;
 }
 
+bool IsLabel(const std::string& text) {
+  return !text.empty() && text.size() <= 63 &&
+         text.find_first_not_of(
+             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+             std::string::npos;
+}
+
 // Schema and table are divided by the first dot.
 std::optional<v1::TableName> ParseTable(const std::string& text, bool schema_alone_allowed) {
   v1::TableName name;
@@ -208,6 +215,12 @@ SourceConfig ReadSource(const std::string& name, Section section) {
   if (db.Has("type")) db.MoveOthers(ConnectionKeys(), &section);
   source.type = section.Choice("type", "mysql", {"mysql", "pgsql"});
   const bool pgsql = source.type == "pgsql";
+  source.worker = section.Text("worker", kWorkerLocal);
+  if (!IsLabel(source.worker)) {
+    section.Problem("worker", fmt::format("\"{}\" is not a label", source.worker),
+                    "Write local, any, or a label of letters, digits, dots, dashes and "
+                    "underscores.");
+  }
   if (pgsql) db.MoveOthers(ConnectionKeys(), &section);
 
   // The manuals know net_read_timeout beside the connection; inside it is as good.

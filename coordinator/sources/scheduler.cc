@@ -403,6 +403,17 @@ v1::ShowSourcesResponse Scheduler::ShowSources() {
   return response;
 }
 
+std::vector<std::pair<uint64_t, v1::WorkerLease>> Scheduler::Leases() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::pair<uint64_t, v1::WorkerLease>> leases;
+  for (const auto& [_, actor] : actors_) {
+    uint64_t host = WorkerHosts::kLocal;
+    v1::WorkerLease lease;
+    if (actor->FillLease(&lease, &host)) leases.emplace_back(host, std::move(lease));
+  }
+  return leases;
+}
+
 absl::StatusOr<std::shared_ptr<SourceActor>> Scheduler::ActorOf(const v1::Lease& lease) const {
   std::shared_ptr<SourceActor> actor;
   {

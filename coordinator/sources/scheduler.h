@@ -83,6 +83,8 @@ class Scheduler {
   absl::StatusOr<v1::ShowStatusResponse> ShowStatus(const std::string& source);
   absl::StatusOr<v1::ShowErrorsResponse> ShowErrors(uint64_t log_id);
   v1::ShowSourcesResponse ShowSources();
+  // Those in force, each with the number of its host (worker_hosts.h).
+  std::vector<std::pair<uint64_t, v1::WorkerLease>> Leases() const;
 
   // The data plane's way in. ABORTED: no such lease.
   absl::StatusOr<std::shared_ptr<SourceActor>> ActorOf(const v1::Lease& lease) const;

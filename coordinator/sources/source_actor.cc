@@ -14,21 +14,15 @@ namespace {
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-constexpr seconds kHelloWait{30};
 constexpr seconds kStopWait{30};
 constexpr seconds kFirstReportWait{10};
-constexpr double kProcessGraceS = 5;
 constexpr double kProcessEndWaitS = 1;
-constexpr double kSilentSecondsMax = 60;
-
-absl::Status Stopped() { return absl::CancelledError("stopped"); }
+// A local process that does not answer is busy, or stopped by somebody. One on another host is cut
+// off: its lease ends, whatever it thinks.
+constexpr double kSilentLocalS = 60;
+constexpr double kSilentRemoteS = 10;
 
 }  // namespace
-
-SourceActor::Session::~Session() {
-  run->Close();
-  if (process) process->Stop(kProcessGraceS);
-}
 
 SourceActor::SourceActor(const Services& services, std::shared_ptr<pg::Catalogue> catalogue,
                          uint64_t id, std::string name, std::shared_ptr<const Config> config)
@@ -279,44 +273,16 @@ void SourceActor::FillStatus(v1::SourceStatus* status) const {
   }
 }
 
-absl::StatusOr<std::unique_ptr<SourceActor::Session>> SourceActor::OpenSession(
-    const Config& config) {
-  SetActivity("starting a worker");
-  auto session = std::make_unique<Session>();
-  session->run = std::make_shared<WorkerRun>(id_, [this] { Notify(); });
-  services_.workers->Expect(session->run);
-  LaunchSpec spec;
-  spec.program = services_.worker_program;
-  spec.arguments = {"--coordinator", services_.address, "--launched-for", fmt::format("{}", id_),
-                    "--config",      config.name,       "--log-level",    config.log_level};
-  spec.environment = {"CHAMELEON_JOIN_TOKEN=" + session->run->token()};
-  spec.label = Tag();
-  spec.on_exit = [run = session->run](const std::string& how) { run->ProcessGone(how); };
-  auto process = services_.launcher->Launch(std::move(spec));
-  if (!process.ok()) return process.status();
-  session->process = std::move(*process);
-  {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, kHelloWait, [&] {
-      return stop_ || cancel_ || session->run->hello() || session->run->end();
-    });
-    if (stop_ || cancel_) return Stopped();
-  }
-  if (auto end = session->run->end()) return end->status;
-  const auto hello = session->run->hello();
-  if (!hello) return absl::UnavailableError("the worker did not connect to the coordinator");
-
-  auto record = catalogue_->GetSource(name_);
-  if (!record.ok()) return record.status();
-  session->record = *record;
-  const std::string worker = fmt::format("{}:{}", hello->host(), hello->pid());
-  auto epoch = catalogue_->NewEpoch(id_, worker);
-  if (!epoch.ok()) return epoch.status();
-  session->lease.set_config(config.name);
-  session->lease.set_source_id(id_);
-  session->lease.set_source(name_);
-  session->lease.set_epoch(*epoch);
-  return session;
+bool SourceActor::FillLease(v1::WorkerLease* lease, uint64_t* host) const {
+  std::lock_guard lock(mutex_);
+  if (lease_.epoch() == 0) return false;
+  lease->set_config(lease_.config());
+  lease->set_source(name_);
+  lease->set_epoch(lease_.epoch());
+  lease->set_worker(worker_);
+  lease->set_activity(activity_);
+  *host = host_;
+  return true;
 }
 
 void SourceActor::ApplyMappings(const pg::SourceRecord& record, v1::SourceOptions* options) {
@@ -348,6 +314,7 @@ void SourceActor::Publish(Session* session) {
     run_.reset();
     lease_.Clear();
     worker_.clear();
+    host_ = WorkerHosts::kLocal;
     loader = std::move(loader_);
     loader_.reset();
     return;
@@ -356,6 +323,7 @@ void SourceActor::Publish(Session* session) {
   lease_ = session->lease;
   const auto hello = session->run->hello();
   worker_ = hello ? fmt::format("{}:{}", hello->host(), hello->pid()) : "";
+  host_ = session->host;
   target_away_ = false;
 }
 
@@ -372,8 +340,12 @@ WorkerRun::End SourceActor::AwaitEnd(Session* session, const std::function<bool(
       }
       return *end;
     }
-    if (session->run->SilentSeconds() > kSilentSecondsMax) {
-      return {absl::UnavailableError("the worker is silent"), true};
+    const double silent_s = session->run->SilentSeconds();
+    if (silent_s > (session->host == WorkerHosts::kLocal ? kSilentLocalS : kSilentRemoteS)) {
+      return {absl::UnavailableError(fmt::format("the worker has been silent for {:.0f} s: its "
+                                                 "lease has ended",
+                                                 silent_s)),
+              true};
     }
     if (!stop_sent && interrupted()) {
       v1::WorkerOrder order;

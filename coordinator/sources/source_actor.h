@@ -21,11 +21,12 @@
 #include "coordinator/ingest/snapshot_loader.h"
 #include "coordinator/pg/catalogue.h"
 #include "coordinator/replay/replayer.h"
-#include "coordinator/sources/launcher.h"
 #include "coordinator/sources/operations.h"
 #include "coordinator/sources/retry_policy.h"
 #include "coordinator/sources/state.h"
+#include "coordinator/sources/worker_hosts.h"
 #include "coordinator/sources/worker_run.h"
+#include "proto/process/launcher.h"
 
 namespace chameleon::coordinator::sources {
 
@@ -36,6 +37,7 @@ struct Services {
   Operations* operations = nullptr;
   Launcher* launcher = nullptr;
   WorkerRegistry* workers = nullptr;
+  WorkerHosts* hosts = nullptr;
   // A configuration is led for the first time: it must be resumed after a restart.
   std::function<void(const std::string& config)> on_lead;
 };
@@ -80,12 +82,15 @@ class SourceActor {
 
   // What only the running process knows: activity, worker, lag of an idle stream.
   void FillStatus(v1::SourceStatus* status) const;
+  // The lease in force: false, if there is none. `*host`: where its worker is.
+  bool FillLease(v1::WorkerLease* lease, uint64_t* host) const;
 
  private:
   // A worker process with a lease. Destroyed: the process is stopped.
   struct Session {
     std::shared_ptr<WorkerRun> run;
-    std::unique_ptr<WorkerProcess> process;
+    std::unique_ptr<ProcessHandle> process;
+    uint64_t host = WorkerHosts::kLocal;
     v1::Lease lease;
     pg::SourceRecord record;
     ~Session();
@@ -99,8 +104,10 @@ class SourceActor {
   // Runs `work` on the thread; the caller holds command_mutex_ and has seen !busy().
   void Launch(std::function<void()> work);
 
-  // Process started, hello received, epoch taken.
+  // worker_start.cc. Process started, hello received, epoch taken.
   absl::StatusOr<std::unique_ptr<Session>> OpenSession(const Config& config);
+  // On the host that the source asks for; waits a while for one to join.
+  absl::Status StartWorker(const Config& config, Session* session);
   // What was registered counts: update_schema_mappings changes it.
   static void ApplyMappings(const pg::SourceRecord& record, v1::SourceOptions* options);
   v1::Assignment AssignmentFor(const Config& config, const Session& session) const;
@@ -187,6 +194,7 @@ class SourceActor {
   std::shared_ptr<WorkerRun> run_;  // of the current lease
   v1::Lease lease_;                 // epoch 0: none
   std::string worker_;              // "host:pid"
+  uint64_t host_ = 0;               // of WorkerHosts
   std::shared_ptr<ingest::SnapshotLoader> loader_;
   std::shared_ptr<replay::Replayer> replayer_;
   absl::Status replay_failure_;

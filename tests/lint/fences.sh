@@ -22,7 +22,7 @@ forbid 'libpq or libpqxx outside coordinator/pg and the PostgreSQL source reader
   '#include [<"](libpq-fe\.h|pqxx)' "$all" '^(coordinator/pg/|worker/pgsource/connection\.cc:.*libpq)'
 forbid 'yaml-cpp outside coordinator/config' '#include [<"]yaml-cpp' "$all" '^coordinator/config/'
 forbid 'gRPC outside the rooms that speak it' '#include [<"]grpcpp|\.grpc\.pb\.h' "$all" \
-  '^(proto/wire/status|coordinator/(api/|sources/|main|coordinator|daemon)|worker/(stream/(coordinator_link|uplink)\.|session|task|main)|client/)'
+  '^(proto/wire/(status|channel)\.|coordinator/(api/|sources/|main|coordinator|daemon)|worker/(stream/(coordinator_link|uplink)\.|host|session|task|main)|client/)'
 forbid 'programs include each other: worker' '#include "(coordinator|client)/' worker '^$'
 forbid 'programs include each other: coordinator' '#include "(worker|client)/' coordinator '^$'
 forbid 'programs include each other: client' '#include "(worker|coordinator)/' client '^$'

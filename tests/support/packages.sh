@@ -6,7 +6,7 @@
 packages_build="g++ cmake ninja-build pkg-config ccache mold
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
   libpqxx-dev libpq-dev libmariadb-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev
-  zlib1g-dev libzstd-dev libicu-dev libcurl4-openssl-dev"
+  zlib1g-dev libzstd-dev libicu-dev libcurl4-openssl-dev libssl-dev"
 # To run it against private servers. Only the servers themselves: no service, no configuration.
 packages_servers="mariadb-server-core mariadb-client-core postgresql"
 # To build the tests, and the tools that demo.sh takes from them.
@@ -17,6 +17,8 @@ packages_tests="libgtest-dev libgmock-dev nlohmann-json3-dev mariadb-client
   python3-yaml openssl"
 # To make a .deb: cpack.
 packages_deb="dpkg-dev file"
+# To run them all: network namespaces as hosts, a client in another language.
+packages_hosts="iproute2 python3 python3-grpcio python3-grpc-tools"
 # libFuzzer.
 packages_fuzz="clang libclang-rt-dev"
 

@@ -135,7 +135,7 @@ int Main(const std::string& address, uint64_t source_id) {
   hello.mutable_hello()->set_worker_id("fake");
   hello.mutable_hello()->set_launched_for_source(source_id);
   hello.mutable_hello()->set_join_token(verb == "bad-token" ? "guess"
-                                                            : std::getenv("CHAMELEON_JOIN_TOKEN"));
+                                                            : std::getenv("CHAMELEON_LAUNCH_TOKEN"));
   stream->Write(hello);
   v1::WorkerOrder order;
   if (!stream->Read(&order) || !order.has_assignment()) {

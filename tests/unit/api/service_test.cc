@@ -56,7 +56,7 @@ class ServiceTest : public ::testing::Test {
     options.worker_program = CHAMELEON_FAKE_WORKER;
     options.known_file = home_ + "/known";
     coordinator_ = std::make_unique<Coordinator>(options);
-    auto server = api::Server::Start(coordinator_.get(), {options.address}, [] {});
+    auto server = api::Server::Start(coordinator_.get(), options.address, {}, [] {});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     coordinator_->Resume();

@@ -18,14 +18,14 @@ namespace {
 TEST(Commands, TheManualsListInItsOrder) {
   std::vector<std::string> names;
   for (const Command& command : Commands()) names.push_back(command.name);
-  EXPECT_THAT(
-      names,
-      testing::UnorderedElementsAre(
-          "set_configuration_files", "show_config", "show_sources", "show_status", "show_errors",
-          "create_replica_schema", "drop_replica_schema", "upgrade_replica_schema", "add_source",
-          "drop_source", "init_replica", "copy_schema", "update_schema_mappings", "refresh_schema",
-          "sync_tables", "start_replica", "stop_replica", "detach_replica", "enable_replica",
-          "run_maintenance", "stop_all_replicas", "operations", "names", "completion", "man-page"));
+  EXPECT_THAT(names, testing::UnorderedElementsAre(
+                         "set_configuration_files", "show_config", "show_sources", "show_status",
+                         "show_errors", "show_workers", "create_replica_schema",
+                         "drop_replica_schema", "upgrade_replica_schema", "add_source",
+                         "drop_source", "init_replica", "copy_schema", "update_schema_mappings",
+                         "refresh_schema", "sync_tables", "start_replica", "stop_replica",
+                         "detach_replica", "enable_replica", "run_maintenance", "stop_all_replicas",
+                         "operations", "names", "completion", "man-page"));
 }
 
 TEST(Commands, EachTeachesWithAnExampleOfItself) {

@@ -1,4 +1,4 @@
-#include "coordinator/sources/launcher.h"
+#include "proto/process/launcher.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 
 #include "proto/process/logging.h"
 
-namespace chameleon::coordinator::sources {
+namespace chameleon {
 namespace {
 
 LaunchSpec Shell(const std::string& script) {
@@ -131,4 +131,4 @@ TEST(Launcher, WorkersDieWithTheirCoordinator) {
 }
 
 }  // namespace
-}  // namespace chameleon::coordinator::sources
+}  // namespace chameleon

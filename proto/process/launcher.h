@@ -1,4 +1,4 @@
-// Local worker processes.
+// Worker processes on this host: the coordinator's own, and those of a host that joined one.
 //
 // A worker dies with this process (PR_SET_PDEATHSIG), even after kill -9: the signal follows the
 // thread that forked, so one thread, which lives as long as the Launcher, forks them all. What a
@@ -18,7 +18,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace chameleon::coordinator::sources {
+namespace chameleon {
 
 struct LaunchSpec {
   std::string program;
@@ -29,15 +29,26 @@ struct LaunchSpec {
   std::function<void(const std::string&)> on_exit;
 };
 
-class WorkerProcess {
+// A worker process, here or on another host. The destructor ends it.
+class ProcessHandle {
+ public:
+  virtual ~ProcessHandle() = default;
+  // False: it still runs after that time. True: it is gone, and on_exit was called.
+  virtual bool WaitGone(double seconds) = 0;
+  // Asks it to end, and after `grace_s` ends it.
+  virtual void Stop(double grace_s) = 0;
+};
+
+class WorkerProcess final : public ProcessHandle {
  public:
   WorkerProcess(pid_t pid, int output, LaunchSpec spec);
-  ~WorkerProcess();  // Stop(0)
+  ~WorkerProcess() override;  // Stop(0)
   pid_t pid() const { return pid_; }
-  // False: it still runs after that time. True: it is gone, and on_exit was called.
-  bool WaitGone(double seconds);
+  bool WaitGone(double seconds) override;
   // SIGTERM, after `grace_s` SIGKILL; returns when the process is gone and reaped.
-  void Stop(double grace_s);
+  void Stop(double grace_s) override;
+  // Does not wait.
+  void Signal(int signal);
 
  private:
   void Relay(int output);
@@ -76,4 +87,4 @@ class Launcher {
 // The directory of the running program.
 std::string ProgramDirectory();
 
-}  // namespace chameleon::coordinator::sources
+}  // namespace chameleon

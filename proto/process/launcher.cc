@@ -1,4 +1,4 @@
-#include "coordinator/sources/launcher.h"
+#include "proto/process/launcher.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 
 #include "proto/wire/error.h"
 
-namespace chameleon::coordinator::sources {
+namespace chameleon {
 namespace {
 
 constexpr size_t kLineBytesMax = 64 << 10;
@@ -149,6 +149,11 @@ void WorkerProcess::Stop(double grace_s) {
   gone_changed_.wait(lock, [this] { return gone_; });
 }
 
+void WorkerProcess::Signal(int signal) {
+  std::lock_guard lock(mutex_);
+  if (!gone_) kill(pid_, signal);
+}
+
 Launcher::Launcher() : thread_([this] { Run(); }) {}
 
 Launcher::~Launcher() {
@@ -203,4 +208,4 @@ std::string ProgramDirectory() {
   return std::filesystem::read_symlink("/proc/self/exe", error).parent_path().string();
 }
 
-}  // namespace chameleon::coordinator::sources
+}  // namespace chameleon
