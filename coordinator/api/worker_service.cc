@@ -181,7 +181,10 @@ grpc::Status WorkerService::Push(Context* context,
   v1::BatchAck ack;
   while (stream->Read(&frame)) {
     uint64_t acked = 0;
-    if (auto status = session.OnFrame(frame, &acked); !status.ok()) return ToGrpc(status);
+    if (auto status = session.OnFrame(frame, &acked); !status.ok()) {
+      // Of a lease that has ended: nobody else would ever hear of it.
+      return ToGrpc(absl::IsAborted(status) ? gate_->Refuse(context->peer(), status) : status);
+    }
     if (acked == 0) continue;
     ack.set_batch_id(acked);
     if (!stream->Write(ack)) break;

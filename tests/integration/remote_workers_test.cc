@@ -36,14 +36,14 @@ class RemoteWorkersTest : public ::testing::Test {
   void SetUp() override {
     port_ = FreePort();
     tls_.Certificate("server", {network_.gateway()});
-    tls_.Token("client");
+    client_token_file_ = tls_.Token("client");
     join_token_file_ = tls_.Token("join");
     postgres_.Start();
     replica_ = std::make_unique<Replica>(&postgres_);
     replica_->SetGlobals(fmt::format(
         "listen:\n  address: \"0.0.0.0:{}\"\n  tls_cert: {}\n  tls_key: {}\n"
         "  client_token_file: {}\n  join_token_file: {}\n",
-        port_, tls_.Pem("server"), tls_.Key("server"), tls_.Token("client"), join_token_file_));
+        port_, tls_.Pem("server"), tls_.Key("server"), client_token_file_, join_token_file_));
     workers_.resize(kHosts);
   }
   std::string Address() const { return fmt::format("{}:{}", network_.gateway(), port_); }
@@ -132,7 +132,7 @@ class RemoteWorkersTest : public ::testing::Test {
   TempDir logs_{"cham-hosts"};
   NetworkHosts network_{kHosts};
   int port_ = 0;
-  std::string join_token_file_;
+  std::string client_token_file_, join_token_file_;
   PostgresServer postgres_;
   std::unique_ptr<SourceServer> one_, two_;
   std::unique_ptr<Replica> replica_;
@@ -216,6 +216,10 @@ TEST_F(RemoteWorkersTest, OneCutOffOneKilledTwoSourcesUnderLoad) {
                                  "WHERE t_source = 'one'");
   EXPECT_EQ(PushUnder("one", std::stoull(id), cut.epoch),
             fmt::format("10: epoch {} of source \"one\" is not the current lease", cut.epoch));
+  EXPECT_THAT(replica_->Logs(5000), testing::HasSubstr(fmt::format(
+                                        "refused: epoch {} of source \"one\" is not the current "
+                                        "lease peer=127.0.0.1",
+                                        cut.epoch)));
 
   first.Stop();
   second.Stop();
@@ -257,6 +261,55 @@ TEST_F(RemoteWorkersTest, AZombieChangesNothing) {
   // The host is back, empty.
   EXPECT_TRUE(Eventually([this] { return Joined().size() == 2; }, seconds(20))) << Everything();
   EXPECT_EQ(PlaceOf("one").host, "h1");
+}
+
+// Who may not join is told why, and both sides say so once, however often it is tried.
+TEST_F(RemoteWorkersTest, WhoIsRefusedIsToldOnce) {
+  replica_->MustCtl({"set_configuration_files"});
+  replica_->WriteConfiguration();
+  tls_.Authority("other");
+  const auto start = [this](int host, const std::string& ca, const std::string& token_file) {
+    workers_[host] = ChildProcess(network_.On(
+        host, {.argv = {ProgramPath("chameleon-worker"), "--coordinator", Address(), "--tls-ca",
+                        tls_.Pem(ca), "--token-file", token_file, "--name", Name(host)},
+               .env = {"CHAMELEON_ALLOW_ROOT=1"},
+               .log = Log(host)}));
+  };
+  start(0, "ca", tls_.Token("wrong"));
+  start(1, "ca", client_token_file_);
+  start(2, "other", join_token_file_);
+  // Nobody listens yet.
+  EXPECT_TRUE(Eventually(
+      [this] { return ReadFile(Log(2)).find("no coordinator answers") != std::string::npos; },
+      seconds(20)));
+  replica_->MustCtl({"create_replica_schema"});
+  std::this_thread::sleep_for(seconds(15));  // two or three tries
+  const auto count = [](const std::string& text, const std::string& what) {
+    int found = 0;
+    for (size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += what.size()) ++found;
+    return found;
+  };
+  const std::string say = "not joined, dialling again: ";
+  const std::vector<std::string> texts = {
+      "the join token is wrong\nHINT: Use the token in the coordinator's join_token_file.\n",
+      "a client's token does not admit a worker\n"
+      "HINT: Use the token in the coordinator's join_token_file.\n",
+      fmt::format(
+          "the certificate of {} is not accepted: unable to get local issuer certificate\n"
+          "HINT: Check the coordinator's certificate, and that --tls-ca names the authority "
+          "that signed it.\n",
+          Address())};
+  const std::string logs = replica_->Logs(5000);
+  for (int host = 0; host < kHosts; ++host) {
+    EXPECT_EQ(count(ReadFile(Log(host)), say + texts[host]), 1) << Everything();
+  }
+  EXPECT_EQ(count(logs, "refused: the join token is wrong peer=" + network_.address(0)), 1) << logs;
+  EXPECT_EQ(
+      count(logs, "refused: a client's token does not admit a worker peer=" + network_.address(1)),
+      1)
+      << logs;
+  EXPECT_EQ(count(logs, "a TLS handshake failed: "), 1) << logs;
+  EXPECT_THAT(Joined(), testing::IsEmpty());
 }
 
 // A host that is shut down hands its sources over; when none is left, "any" means this host.

@@ -150,6 +150,39 @@ fillfactor:
 )yaml";
 // clang-format on
 
+TEST_F(ConfigTest, WhereWorkersRunAndWhatIsListenedOn) {
+  Write(
+      "pg_conn: {user: u, database: d}\n"
+      "listen: {address: \"0.0.0.0:7070\", tls_cert: ~/s.pem, tls_key: /s.key,\n"
+      "  client_token_file: /c.token, join_token_file: /j.token, tls_client_ca: /ca.pem}\n"
+      "sources:\n"
+      "  a: {db_conn: {host: h, user: u}, schema_mappings: {x: y}, worker: eu-1}\n"
+      "  b: {db_conn: {host: i, user: u}, schema_mappings: {x: z}}\n");
+  auto config = LoadConfig(home_, "default");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->sources.at("a").worker, "eu-1");
+  EXPECT_EQ(config->sources.at("b").worker, "local");
+  const ListenOptions& listen = config->listen;
+  EXPECT_EQ(listen.address, "0.0.0.0:7070");
+  EXPECT_EQ(listen.tls_cert, std::string(getenv("HOME")) + "/s.pem");
+  EXPECT_EQ(listen.tls_key, "/s.key");
+  EXPECT_EQ(listen.tls_client_ca, "/ca.pem");
+  EXPECT_EQ(listen.client_token_file, "/c.token");
+  EXPECT_EQ(listen.join_token_file, "/j.token");
+  EXPECT_FALSE(listen.plaintext_loopback);
+
+  EXPECT_EQ(
+      ErrorOf("pg_conn: {user: u, database: d}\nlisten: {address: here, token: abc}\nsources:\n"
+              "  a: {db_conn: {host: h, user: u}, schema_mappings: {x: y}, worker: eu 1}\n"),
+      "default.yml:2: listen.address: \"here\" is not an address\n"
+      "HINT: Write HOST:PORT, for example 0.0.0.0:7070.\n"
+      "default.yml:2: listen.token: unknown key\n"
+      "HINT: Remove it. Known keys here: address, tls_cert, tls_key, tls_client_ca, "
+      "client_token_file, join_token_file, plaintext_loopback.\n"
+      "default.yml:4: sources.a.worker: \"eu 1\" is not a label\n"
+      "HINT: Write local, any, or a label of letters, digits, dots, dashes and underscores.");
+}
+
 TEST_F(ConfigTest, TheManualsOwnFileIsAccepted) {
   Write(kManual);
   auto config = LoadConfig(home_, "default");
