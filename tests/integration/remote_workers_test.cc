@@ -40,10 +40,11 @@ class RemoteWorkersTest : public ::testing::Test {
     join_token_file_ = tls_.Token("join");
     postgres_.Start();
     replica_ = std::make_unique<Replica>(&postgres_);
-    replica_->SetGlobals(fmt::format(
-        "listen:\n  address: \"0.0.0.0:{}\"\n  tls_cert: {}\n  tls_key: {}\n"
-        "  client_token_file: {}\n  join_token_file: {}\n",
-        port_, tls_.Pem("server"), tls_.Key("server"), client_token_file_, join_token_file_));
+    replica_->SetGlobal(
+        "listen", fmt::format("{{address: \"0.0.0.0:{}\", tls_cert: {}, tls_key: {}, "
+                              "client_token_file: {}, join_token_file: {}}}",
+                              port_, tls_.Pem("server"), tls_.Key("server"), client_token_file_,
+                              join_token_file_));
     workers_.resize(kHosts);
   }
   std::string Address() const { return fmt::format("{}:{}", network_.gateway(), port_); }
@@ -154,7 +155,7 @@ TEST_F(RemoteWorkersTest, OneCutOffOneKilledTwoSourcesUnderLoad) {
                          .server = server,
                          .schema_mappings = {{"shop", schema}},
                          .settings = {{"worker", "pool"}},
-                         .host = network_.gateway()});
+                         .connection = {{"host", network_.gateway()}}});
   }
   WorkloadOptions load{.seed = Seed(), .connections = 2, .bulk_rows = 20000};
   Workload first(one_->Address(), "shop", load);
@@ -234,7 +235,7 @@ TEST_F(RemoteWorkersTest, AZombieChangesNothing) {
                        .server = one_.get(),
                        .schema_mappings = {{"shop", "s1"}},
                        .settings = {{"worker", "any"}},
-                       .host = network_.gateway()});
+                       .connection = {{"host", network_.gateway()}}});
   Workload load(one_->Address(), "shop", {.seed = Seed(), .connections = 2, .bulk_rows = 0});
   load.Prepare();
   replica_->Setup();
@@ -319,7 +320,7 @@ TEST_F(RemoteWorkersTest, AHostLeavesInOrderAndAnyComesHome) {
                        .server = one_.get(),
                        .schema_mappings = {{"shop", "s1"}},
                        .settings = {{"worker", "any"}},
-                       .host = network_.gateway()});
+                       .connection = {{"host", network_.gateway()}}});
   Workload load(one_->Address(), "shop", {.seed = Seed(), .connections = 1, .bulk_rows = 0});
   load.Prepare();
   replica_->Setup();
