@@ -26,9 +26,10 @@ class ApiExampleTest : public ::testing::Test {
     source_ = StartSource(SourceKind::kMariadb);
     source_->Connect().Exec("CREATE DATABASE shop");
     replica_ = std::make_unique<Replica>(&postgres_);
-    replica_->SetGlobals(
-        fmt::format("listen:\n  address: \"127.0.0.1:{}\"\n  tls_cert: {}\n  tls_key: {}\n"
-                    "  client_token_file: {}\n  join_token_file: {}\n",
+    replica_->SetGlobal(
+        "listen",
+        fmt::format("{{address: \"127.0.0.1:{}\", tls_cert: {}, tls_key: {}, "
+                    "client_token_file: {}, join_token_file: {}}}",
                     port_, tls_.Pem("server"), tls_.Key("server"), client_token_, join_token_));
     replica_->AddSource(
         {.name = "shop", .server = source_.get(), .schema_mappings = {{"shop", "shop"}}});
