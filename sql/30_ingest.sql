@@ -116,6 +116,15 @@ RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
   DO UPDATE SET i_count = l.i_count + EXCLUDED.i_count, ts_last = clock_timestamp()
 $$;
 
+-- What policies altered in tables that were copied: it replaces what was counted before.
+CREATE FUNCTION sch_chameleon.fn_start_ledger(
+  p_i_id_source bigint, p_tables bigint[], p_ledger json)
+RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  DELETE FROM sch_chameleon.t_ledger
+  WHERE i_id_source = p_i_id_source AND i_id_table = ANY (p_tables);
+  SELECT sch_chameleon.fn_store_ledger(p_i_id_source, p_ledger)
+$$;
+
 -- Stores a TableVersion (protobuf JSON with original names) that holds from p_from_batch on. Its
 -- definition comes apart as text: a default may hold U+0000, which json accepts but no operator on
 -- it does. The table's row shows the newest version received; replay follows t_table_version. A

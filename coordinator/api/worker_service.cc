@@ -159,7 +159,7 @@ grpc::Status WorkerService::FinishTable(Context* context, const v1::FinishTableR
   if (!actor.ok()) return ToGrpc(actor.status());
   auto loader = (*actor)->Loader(request->lease());
   if (!loader.ok()) return ToGrpc(loader.status());
-  return ToGrpc((*loader)->FinishTable(request->table_id(), request->rows()));
+  return ToGrpc((*loader)->FinishTable(*request));
 }
 
 grpc::Status WorkerService::FinishSnapshot(Context* context,

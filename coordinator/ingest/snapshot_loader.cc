@@ -45,6 +45,7 @@ struct LoadingTable {
   v1::TablePlan plan;
   v1::Position valid_from;
   std::string loading_schema;
+  google::protobuf::RepeatedPtrField<v1::LedgerEntry> ledger;
   bool finished = false;
   // Shared with its open copies, which may outlive the loader.
   std::shared_ptr<Chunks> chunks = std::make_shared<Chunks>();
@@ -152,7 +153,8 @@ class PgSnapshotLoader final : public SnapshotLoader {
     });
   }
 
-  absl::Status FinishTable(uint64_t table_id, uint64_t rows) override {
+  absl::Status FinishTable(const v1::FinishTableRequest& request) override {
+    const uint64_t table_id = request.table_id(), rows = request.rows();
     std::lock_guard lock(mutex_);
     if (absl::Status status = indexes_->error(); !status.ok()) return status;
     auto found = tables_.find(table_id);
@@ -165,6 +167,7 @@ class PgSnapshotLoader final : public SnapshotLoader {
           fmt::format("table {}: {} rows were sent, {} arrived", NameOf(table), rows, *arrived));
     }
     table.finished = true;
+    table.ledger.Assign(request.ledger().begin(), request.ledger().end());
     target::NamePool& pool = Pool(table.loading_schema);
     target::IndexStatements indexes =
         target::BuildIndexes(table.def, table.plan, table.loading_schema, !postgis_.empty(), &pool);
@@ -435,10 +438,10 @@ class PgSnapshotLoader final : public SnapshotLoader {
                     versions.empty() ? "'[]'" : stored.versions, stored.definitions, notes);
     switch (options_.kind) {
       case LoadOptions::kAll:
-        sql += "SELECT sch_chameleon.fn_start_life" + life;
+        sql += "SELECT sch_chameleon.fn_start_life" + life + LedgerStatement();
         break;
       case LoadOptions::kTables:
-        sql += "SELECT sch_chameleon.fn_finish_sync" + life;
+        sql += "SELECT sch_chameleon.fn_finish_sync" + life + LedgerStatement();
         break;
       case LoadOptions::kSchemaOnly:
         sql += EpochGuard() +
@@ -446,6 +449,24 @@ class PgSnapshotLoader final : public SnapshotLoader {
         break;
     }
     return sql;
+  }
+
+  // A copy begins the ledger of its tables anew.
+  std::string LedgerStatement() const {
+    google::protobuf::RepeatedPtrField<v1::LedgerEntry> ledger;
+    std::vector<std::string> ids;
+    for (const auto& [id, table] : tables_) {
+      ids.push_back(std::to_string(id));
+      for (const v1::LedgerEntry& entry : table.ledger) {
+        v1::LedgerEntry* stored = ledger.Add();
+        *stored = entry;
+        stored->set_table_id(id);
+        *stored->mutable_example_position() = table.valid_from;
+      }
+    }
+    return fmt::format("SELECT sch_chameleon.fn_start_ledger({}, ARRAY[{}]::bigint[], {}); ",
+                       lease_.source_id(), fmt::join(ids, ", "),
+                       ledger.empty() ? "'[]'" : target::Literal(pg::ToJsonArray(ledger)));
   }
 
   // Whole schemas change places.

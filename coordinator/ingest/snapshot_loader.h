@@ -54,7 +54,7 @@ class SnapshotLoader {
   virtual absl::StatusOr<std::unique_ptr<CopySession>> OpenCopy(uint64_t table_id,
                                                                 uint32_t chunk) = 0;
   // Starts building the table's keys and indexes in the background.
-  virtual absl::Status FinishTable(uint64_t table_id, uint64_t rows) = 0;
+  virtual absl::Status FinishTable(const v1::FinishTableRequest& request) = 0;
   // Waits for the indexes, then one transaction: swap the schemas or tables, store tables, schema
   // versions and position, set the source's state. Grants follow.
   virtual absl::Status FinishSnapshot(const v1::FinishSnapshotRequest& request) = 0;

@@ -113,6 +113,8 @@ std::optional<std::string> OtherText(const v1::ColumnDef& def, const v1::ColumnP
       return Literal(value);
     case v1::ENCODING_UUID:
     case v1::ENCODING_INET:
+    case v1::ENCODING_ENUM:  // of bytes
+    case v1::ENCODING_SET:
       return Literal(value);
     default:
       return std::nullopt;
@@ -158,6 +160,9 @@ std::optional<std::string> DefaultText(const v1::ColumnDef& def, const v1::Colum
       plan.encoding() == v1::ENCODING_DATETIME || plan.encoding() == v1::ENCODING_TIMESTAMP;
   if (moment && IsNow(value)) return "CURRENT_TIMESTAMP";
   if (def.default_is_expression()) return std::nullopt;
+  // Labels that are bytes: information schema shows their default in hexadecimal, or not at all.
+  const bool labels = def.base_type() == v1::ENUM || def.base_type() == v1::SET;
+  if (labels && def.charset() == "binary") return std::nullopt;
   switch (plan.encoding()) {
     case v1::ENCODING_NUMBER:
     case v1::ENCODING_FLOAT:
@@ -172,8 +177,7 @@ std::optional<std::string> DefaultText(const v1::ColumnDef& def, const v1::Colum
     case v1::ENCODING_DATETIME:
       return IsRealDate(value) ? std::optional(Literal(value)) : std::nullopt;
     case v1::ENCODING_TIMESTAMP:
-      // Information schema shows it in the reading session's zone, which is UTC.
-      return IsRealDate(value) ? std::optional(Literal(value + "+00")) : std::nullopt;
+      return std::nullopt;  // a literal is in the time zone of the session that wrote it
     case v1::ENCODING_ENUM:
       return std::count(def.labels().begin(), def.labels().end(), value) > 0
                  ? std::optional(Literal(value))

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
-#include <set>
+#include <vector>
 
 namespace chameleon::coordinator::target {
 namespace {
@@ -82,31 +82,143 @@ bool IsIntegerColumn(v1::BaseType type) { return type >= v1::TINYINT && type <= 
 
 bool IsString(v1::BaseType type) { return type >= v1::CHAR && type <= v1::LONGTEXT; }
 
-bool Fits(const v1::ColumnDef& column, v1::Encoding native, Family family) {
+// The numbers in parentheses: varchar(20), numeric(10,2), timestamp(3) with time zone.
+std::vector<uint32_t> Dimensions(const std::string& type) {
+  std::vector<uint32_t> numbers;
+  const size_t open = type.find('(');
+  if (open == std::string::npos) return numbers;
+  for (size_t at = open; at < type.size() && type[at] != ')'; ++at) {
+    if (type[at] < '0' || type[at] > '9') continue;
+    if (type[at - 1] < '0' || type[at - 1] > '9') numbers.push_back(0);
+    numbers.back() = numbers.back() * 10 + static_cast<uint32_t>(type[at] - '0');
+  }
+  return numbers;
+}
+
+// Bits of an integer column, the sign included.
+uint32_t IntegerBits(const v1::ColumnDef& column) {
+  static constexpr uint32_t kBits[] = {8, 16, 24, 32, 64};
+  return kBits[column.base_type() - v1::TINYINT] + (column.is_unsigned() ? 1 : 0);
+}
+
+uint32_t IntegerDigits(const v1::ColumnDef& column) {
+  static constexpr uint32_t kDigits[] = {3, 5, 8, 10, 20};
+  return kDigits[column.base_type() - v1::TINYINT];
+}
+
+bool FitsInteger(const v1::ColumnDef& column, const std::string& base) {
+  const bool small = base == "smallint" || base == "int2";
+  const bool big = base == "bigint" || base == "int8";
+  const uint32_t bits = small ? 16 : big ? 64 : 32;
+  if (column.base_type() == v1::YEAR) return true;
+  if (column.base_type() == v1::DECIMAL) {
+    return column.scale() == 0 && column.length() <= (small ? 4 : big ? 18 : 9);
+  }
+  if (!IsIntegerColumn(column.base_type())) return false;
+  // Keys are BIGINT UNSIGNED everywhere, and hardly one is beyond half of it: such a row is an
+  // error of its own.
+  return IntegerBits(column) <= bits || (column.base_type() == v1::BIGINT && big);
+}
+
+bool FitsNumber(const v1::ColumnDef& column, const std::vector<uint32_t>& dimensions) {
   const v1::BaseType type = column.base_type();
-  switch (family) {
+  const bool integer = IsIntegerColumn(type) || type == v1::YEAR;
+  if (!integer && type != v1::DECIMAL && type != v1::FLOAT && type != v1::DOUBLE) return false;
+  if (dimensions.empty()) return true;
+  if (type == v1::FLOAT || type == v1::DOUBLE) return false;  // it would be rounded
+  const uint32_t scale = dimensions.size() > 1 ? dimensions[1] : 0;
+  if (scale > dimensions[0]) return false;
+  const uint32_t digits = type == v1::YEAR ? 4
+                          : integer        ? IntegerDigits(column)
+                                           : column.length() - column.scale();
+  return scale >= (type == v1::DECIMAL ? column.scale() : 0) && dimensions[0] - scale >= digits;
+}
+
+bool FitsFloat(const v1::ColumnDef& column, const std::string& base) {
+  if (base != "real" && base != "float4") {
+    return column.base_type() == v1::FLOAT || column.base_type() == v1::DOUBLE ||
+           (IsIntegerColumn(column.base_type()) && column.base_type() != v1::BIGINT);
+  }
+  return column.base_type() == v1::FLOAT ||
+         (IsIntegerColumn(column.base_type()) && column.base_type() <= v1::MEDIUMINT);
+}
+
+// Characters of the longest value, 0: without a limit that is worth one.
+uint32_t TextLength(const v1::ColumnDef& column) {
+  uint32_t length = 0;
+  switch (column.base_type()) {
+    case v1::CHAR:
+    case v1::VARCHAR:
+      return std::max(column.length(), 1u);
+    case v1::ENUM:
+    case v1::SET:
+      // In bytes: at least as many as characters.
+      for (const std::string& label : column.labels()) {
+        const auto size = static_cast<uint32_t>(label.size());
+        length = column.base_type() == v1::SET ? length + size + 1 : std::max(length, size);
+      }
+      return std::max(length, 1u);
+    case v1::DECIMAL:
+      return column.length() + 3;
+    case v1::DATE:
+      return 10;
+    case v1::DATETIME:
+    case v1::TIMESTAMP:
+    case v1::TIME:
+      return 29;
+    case v1::UUID:
+      return 36;
+    default:
+      return IsIntegerColumn(column.base_type()) || column.base_type() == v1::YEAR ? 20 : 0;
+  }
+}
+
+bool FitsText(const v1::ColumnDef& column, v1::Encoding native, const std::string& base,
+              std::vector<uint32_t> dimensions) {
+  if (native == v1::ENCODING_BYTEA || native == v1::ENCODING_EWKB) return false;
+  if (dimensions.empty() && (base == "char" || base == "character")) dimensions.push_back(1);
+  const uint32_t length = TextLength(column);
+  return dimensions.empty() || (length > 0 && length <= dimensions[0]);
+}
+
+bool FitsTime(const v1::ColumnDef& column, const std::vector<uint32_t>& dimensions) {
+  return dimensions.empty() || dimensions[0] >= column.fsp();
+}
+
+bool FitsBits(const v1::ColumnDef& column, const std::string& base,
+              std::vector<uint32_t> dimensions) {
+  if (column.base_type() != v1::BIT) return false;
+  const uint32_t bits = std::max(column.length(), 1u);
+  if (base == "bit") return bits == (dimensions.empty() ? 1 : dimensions[0]);
+  return dimensions.empty() || dimensions[0] >= bits;
+}
+
+bool Fits(const v1::ColumnDef& column, v1::Encoding native, const std::string& target) {
+  const v1::BaseType type = column.base_type();
+  const std::string base = BaseName(target);
+  const std::vector<uint32_t> dimensions = Dimensions(target);
+  switch (FamilyOf(base)) {
     case Family::kInteger:
-      return IsIntegerColumn(type) || type == v1::YEAR ||
-             (type == v1::DECIMAL && column.scale() == 0);
+      return FitsInteger(column, base);
     case Family::kNumber:
-      return IsIntegerColumn(type) || type == v1::DECIMAL || type == v1::YEAR ||
-             type == v1::FLOAT || type == v1::DOUBLE;
+      return FitsNumber(column, dimensions);
     case Family::kFloat:
-      return type == v1::FLOAT || type == v1::DOUBLE || IsIntegerColumn(type);
+      return FitsFloat(column, base);
     case Family::kBool:
       return IsIntegerColumn(type) || type == v1::BIT;
     case Family::kText:
-      return native != v1::ENCODING_BYTEA && native != v1::ENCODING_EWKB;
+      return FitsText(column, native, base, dimensions);
     case Family::kBytes:
       return native == v1::ENCODING_BYTEA || native == v1::ENCODING_EWKB;
     case Family::kDate:
       return type == v1::DATE;
     case Family::kTimestamp:
-      return type == v1::DATE || type == v1::DATETIME || type == v1::TIMESTAMP;
+      return type == v1::DATE ||
+             ((type == v1::DATETIME || type == v1::TIMESTAMP) && FitsTime(column, dimensions));
     case Family::kTime:
-      return type == v1::TIME;
+      return type == v1::TIME && FitsTime(column, dimensions);
     case Family::kBits:
-      return type == v1::BIT;
+      return FitsBits(column, base, dimensions);
     case Family::kJson:
       return type == v1::JSON || IsString(type);
     case Family::kOther:  // an extension's or the user's own type: it reads text
@@ -120,8 +232,8 @@ bool Fits(const v1::ColumnDef& column, v1::Encoding native, Family family) {
 
 std::optional<v1::Encoding> OverrideEncoding(const v1::ColumnDef& column, v1::Encoding native,
                                              const std::string& target_type) {
+  if (!Fits(column, native, target_type)) return std::nullopt;
   const Family family = FamilyOf(BaseName(target_type));
-  if (!Fits(column, native, family)) return std::nullopt;
   if (family == Family::kBool) return v1::ENCODING_BOOLEAN;
   if (family == Family::kBytes) return v1::ENCODING_BYTEA;
   return native;

@@ -32,6 +32,8 @@ class ReplicaTest : public BothServers {
     return server;
   }
 
+  void SnapshotUnderLoadThenMixedChangesWithAStopBetween(int seconds);
+
   WorkloadOptions Options() const { return {.seed = Seed()}; }
 
   PostgresServer postgres_;
@@ -42,7 +44,7 @@ class ReplicaTest : public BothServers {
 
 void Pause(int seconds) { std::this_thread::sleep_for(std::chrono::seconds(seconds)); }
 
-TEST_P(ReplicaTest, SnapshotUnderLoadThenMixedChangesWithAStopBetween) {
+void ReplicaTest::SnapshotUnderLoadThenMixedChangesWithAStopBetween(int seconds) {
   source_ = StartShop(GetParam());
   replica_->AddSource(
       {.name = "shop", .server = source_.get(), .schema_mappings = {{"shop", "sc"}}});
@@ -54,7 +56,6 @@ TEST_P(ReplicaTest, SnapshotUnderLoadThenMixedChangesWithAStopBetween) {
   Pause(1);
   replica_->Init("shop");
   replica_->Start("shop");
-  int seconds = TestSeconds(60);
   Pause(seconds / 3);
   replica_->Stop("shop");
   Pause(2);
@@ -66,6 +67,10 @@ TEST_P(ReplicaTest, SnapshotUnderLoadThenMixedChangesWithAStopBetween) {
   EXPECT_THAT(reader.Stop(&violation), Gt(100u));
   EXPECT_EQ(violation, "");
   EXPECT_THAT(workload.transactions(), Gt(100u));
+}
+
+TEST_P(ReplicaTest, SnapshotUnderLoadThenMixedChangesWithAStopBetween) {
+  SnapshotUnderLoadThenMixedChangesWithAStopBetween(TestSeconds(60));
 }
 
 TEST_P(ReplicaTest, CopyModeFile) {
@@ -251,6 +256,14 @@ TEST_P(ReplicaTest, CoordinatorLeavesNoWorkerBehindAndGoesOnLater) {
 }
 
 ON_BOTH_SERVERS(ReplicaTest)
+
+class NewerMariadbReplicaTest : public ReplicaTest {};
+
+TEST_P(NewerMariadbReplicaTest, SnapshotUnderLoadThenMixedChangesWithAStopBetween) {
+  SnapshotUnderLoadThenMixedChangesWithAStopBetween(TestSeconds(20));
+}
+
+ON_MARIADB11(NewerMariadbReplicaTest);
 
 }  // namespace
 }  // namespace chameleon::test

@@ -49,6 +49,11 @@ class TransactionFormsTest : public BothServers {
     for (const auto& statement : statements) connection.Exec(statement);
   }
 
+  // Versioned tables, sequences, Aria, two-phase ALTER.
+  void PlayMariadbForms();
+  // WideChanges() of WideTables() under each image, in a session of its own.
+  void PlayRowImages(const std::vector<std::string>& images);
+
   std::string One(const std::string& sql) { return Pg(replica_->target()).One(sql); }
   std::string Left() {
     return One(
@@ -136,14 +141,18 @@ std::vector<std::string> WideChanges(int base) {
   };
 }
 
-TEST_P(TransactionFormsTest, IncompleteRowImages) {
-  Begin(WideTables());
+void TransactionFormsTest::PlayRowImages(const std::vector<std::string>& images) {
   int base = 1000;
-  for (const std::string image : {"MINIMAL", "NOBLOB", "FULL", "MINIMAL"}) {
+  for (const std::string& image : images) {
     auto statements = WideChanges(base += 1000);
     statements.insert(statements.begin(), "SET SESSION binlog_row_image = " + image);
     Run(statements);
   }
+}
+
+TEST_P(TransactionFormsTest, IncompleteRowImages) {
+  Begin(WideTables());
+  PlayRowImages({"MINIMAL", "NOBLOB", "FULL", "MINIMAL"});
   ExpectEqual();
   // Two sessions, one row.
   auto full = source_->Connect("d"), minimal = source_->Connect("d");
@@ -328,6 +337,10 @@ TEST_P(TransactionFormsTest, SavepointsAndTablesThatCannotRollBack) {
 
 TEST_P(TransactionFormsTest, MariadbForms) {
   if (GetParam() == SourceKind::kMysql) GTEST_SKIP() << "MySQL has none of these";
+  PlayMariadbForms();
+}
+
+void TransactionFormsTest::PlayMariadbForms() {
   Begin({"CREATE TABLE v (id INT PRIMARY KEY, n INT) WITH SYSTEM VERSIONING", "CREATE SEQUENCE sq",
          "CREATE TABLE q (id INT PRIMARY KEY, n INT DEFAULT (nextval(sq)))",
          "CREATE TABLE al (id INT PRIMARY KEY, n INT) ENGINE=Aria",
@@ -361,7 +374,68 @@ TEST_P(TransactionFormsTest, IncidentStops) {
   ExpectStop("the source reports an incident: ");
 }
 
+// A tag makes a GTID of another event, and another kind of set.
+TEST_P(TransactionFormsTest, TaggedGtids) {
+  if (GetParam() == SourceKind::kMariadb) GTEST_SKIP() << "MariaDB's GTIDs have no tags";
+  Begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)"},
+        {"--gtid-mode=ON", "--enforce-gtid-consistency=ON"}, {{"gtid_enable", "true"}});
+  Run({"INSERT INTO t VALUES (1, 1)", "SET SESSION gtid_next = 'AUTOMATIC:mytag'",
+       "INSERT INTO t VALUES (2, 2)", "ALTER TABLE t ADD COLUMN w INT DEFAULT 7",
+       "UPDATE t SET v = v + 1", "SET SESSION gtid_next = 'AUTOMATIC:other'",
+       "INSERT INTO t VALUES (3, 3, 3)", "SET SESSION gtid_next = 'AUTOMATIC'",
+       "DELETE FROM t WHERE id = 1"});
+  ExpectEqual();
+  EXPECT_THAT(One("SELECT t_gtid_set FROM sch_chameleon.t_sources"), HasSubstr(":mytag:1-3"));
+  // The set is handed back to the server, which continues behind it.
+  replica_->Stop("s");
+  Run({"FLUSH BINARY LOGS", "SET SESSION gtid_next = 'AUTOMATIC:mytag'",
+       "INSERT INTO t VALUES (4, 4, 4)"});
+  replica_->Start("s");
+  ExpectEqual();
+  KillWorker();
+  Run({"SET SESSION gtid_next = 'AUTOMATIC:mytag'", "INSERT INTO t VALUES (5, 5, 5)"});
+  ExpectEqual();
+}
+
 ON_BOTH_SERVERS(TransactionFormsTest)
+
+// What MariaDB 11.8 logs in its own way.
+class NewerMariadbFormsTest : public TransactionFormsTest {};
+
+TEST_P(NewerMariadbFormsTest, RowImages) {
+  Begin(WideTables());
+  PlayRowImages({"FULL_NODUP", "MINIMAL", "FULL_NODUP", "NOBLOB", "FULL"});
+  ExpectEqual();
+}
+
+TEST_P(NewerMariadbFormsTest, VersionedTablesSequencesTwoPhaseAlter) { PlayMariadbForms(); }
+
+// Events are packed, checksums come and go, positions inside of a transaction are zero, and a
+// transaction that is larger than the threshold becomes a log file of its own, whose GTID event is
+// padded up to where the rows begin.
+TEST_P(NewerMariadbFormsTest, CompressedEventsChecksumsAndLargeCommits) {
+  auto tables = WideTables();
+  tables.push_back("CREATE TABLE large (id INT AUTO_INCREMENT PRIMARY KEY, b LONGBLOB)");
+  Begin(tables, {"--log-bin-compress=ON", "--log-bin-compress-min-len=10", "--binlog-checksum=NONE",
+                 "--binlog-large-commit-threshold=10485760"});
+  const std::string large = "INSERT INTO large (b) VALUES (RANDOM_BYTES(1024))";
+  std::vector<std::string> transaction = {"BEGIN", large};
+  for (int i = 0; i < 14; ++i) {
+    transaction.push_back("INSERT INTO large (b) SELECT RANDOM_BYTES(1024) FROM large");
+  }
+  transaction.push_back("COMMIT");
+  PlayRowImages({"FULL", "FULL_NODUP"});
+  Run(transaction);
+  Run({large, "SET GLOBAL binlog_checksum = CRC32", large, "UPDATE a SET n = n + 1"});
+  ExpectEqual();
+  Run({"SET GLOBAL log_bin_compress = OFF, binlog_checksum = NONE", large});
+  Run({"SET SESSION binlog_alter_two_phase = ON", "ALTER TABLE a ADD COLUMN two INT DEFAULT 2",
+       "UPDATE a SET two = 3 WHERE id = 2", "DELETE FROM large WHERE id % 2 = 0"});
+  KillWorker();
+  ExpectEqual();
+}
+
+ON_MARIADB11(NewerMariadbFormsTest);
 
 }  // namespace
 }  // namespace chameleon::test

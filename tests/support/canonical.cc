@@ -1,9 +1,12 @@
 #include "tests/support/canonical.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <vector>
 
@@ -277,6 +280,16 @@ void AppendJson(std::string_view text, std::string* out) {
   out->append(ok ? json : fmt::format("not JSON: {}", text));
 }
 
+void AppendAddress(std::string_view text, std::string* out) {
+  char bytes[16];
+  const std::string copy(text);
+  if (inet_pton(AF_INET6, copy.c_str(), bytes) == 1) {
+    AppendHex({bytes, 16}, out);
+  } else {
+    out->append(text);
+  }
+}
+
 void AppendWithoutNul(std::string_view text, std::string* out) {
   if (text.find('\0') == std::string_view::npos) {
     out->append(text);
@@ -305,6 +318,26 @@ bool AppendCanonical(Canon canon, std::string_view text, std::string* out) {
       return true;
     case Canon::kWkb:
       AppendHex(text.size() >= 4 ? text.substr(4) : text, out);
+      return true;
+    case Canon::kEwkb: {
+      uint32_t srid = 0;
+      std::memcpy(&srid, text.data(), std::min(sizeof srid, text.size()));
+      out->append(fmt::format("{}:", srid));
+      AppendHex(text.size() >= 4 ? text.substr(4) : text, out);
+      return true;
+    }
+    case Canon::kVector:
+      out->push_back('{');
+      for (size_t at = 0; at + sizeof(float) <= text.size(); at += sizeof(float)) {
+        float value;
+        std::memcpy(&value, text.data() + at, sizeof value);
+        if (at > 0) out->push_back(',');
+        AppendReal<float>(fmt::format("{:.9g}", value), out);
+      }
+      out->push_back('}');
+      return true;
+    case Canon::kInet:
+      AppendAddress(text, out);
       return true;
     case Canon::kDouble:
       AppendReal<double>(text, out);
@@ -341,9 +374,26 @@ bool AppendCanonicalPg(Canon canon, std::string_view text, std::string* out) {
     case Canon::kFloat:
       AppendReal<float>(text, out);
       break;
+    case Canon::kInet:
+      AppendAddress(text, out);
+      break;
     case Canon::kJson:
       AppendJson(text, out);
       break;
+    case Canon::kVector: {  // {…} of real[], […] of pgvector
+      if (text.size() < 2) break;
+      std::string_view rest = text.substr(1, text.size() - 2);
+      out->push_back('{');
+      while (!rest.empty()) {
+        const size_t comma = rest.find(',');
+        AppendReal<float>(rest.substr(0, comma), out);
+        if (comma == std::string_view::npos) break;
+        out->push_back(',');
+        rest.remove_prefix(comma + 1);
+      }
+      out->push_back('}');
+      break;
+    }
     default:
       out->append(text);
   }

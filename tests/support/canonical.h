@@ -21,6 +21,9 @@ enum class Canon {
   kTime,      // [-]hhh:mm:ss[.f] → microseconds
   kJson,      // sorted keys, last duplicate wins, normalised numbers, no spaces
   kWkb,       // SRID and WKB as the server stores geometry → \x… of the WKB
+  kEwkb,      // the same → srid:\x…
+  kInet,      // an address, however its zeros are shortened → its bytes
+  kVector,    // floats, little-endian → {1,2.5}
 };
 
 // Appends the canonical text of a MySQL value; false if it stands for NULL.

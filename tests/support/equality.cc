@@ -78,11 +78,16 @@ bool PlanColumn(const std::string& type, const std::string& column_type, const s
     // +0: without ZEROFILL's padding, and the year as a number.
     bool zerofill = column_type.find("zerofill") != std::string::npos;
     if (zerofill || type == "year") column->mysql_expression = m + "+0";
+    if (column_type == "year(2)") {
+      column->mysql_expression = fmt::format("IF({0}+0<70,2000,1900)+({0}+0)", m);
+    }
   } else if (is({"float"})) {
     column->canon = Canon::kFloat;
     column->mysql_expression = fmt::format("CAST({} AS DOUBLE)", m);
   } else if (is({"double"})) {
     column->canon = Canon::kDouble;
+    // With (M,D) the server shows D digits of what it stores.
+    if (column_type.find('(') != std::string::npos) column->mysql_expression = m + "*1e0";
   } else if (is({"bit"})) {
     size_t open = column_type.find('(');
     std::string bits = open == std::string::npos ? "1" : column_type.substr(open + 1);
@@ -101,11 +106,20 @@ bool PlanColumn(const std::string& type, const std::string& column_type, const s
   } else if (is({"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring",
                  "multipolygon", "geometrycollection", "geomcollection"})) {
     column->canon = Canon::kWkb;
-    if (pg_type != "bytea") column->pg_expression = fmt::format("ST_AsBinary({},'NDR')", p);
+    if (pg_type != "bytea") {
+      column->canon = Canon::kEwkb;
+      column->pg_expression = fmt::format("ST_SRID({0}) || ':' || ST_AsBinary({0},'NDR')", p);
+    }
+  } else if (is({"vector"})) {
+    column->canon = Canon::kVector;
+  } else if (is({"enum"})) {
+    // The invalid value, which reads as '', is NULL by policy.
+    column->mysql_expression = fmt::format("IF({0}+0=0,NULL,{0})", m);
   } else if (is({"inet4", "inet6"})) {
+    column->canon = Canon::kInet;
     if (pg_type == "inet") column->pg_expression = fmt::format("host({})", p);
-  } else if (!is({"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set",
-                  "json", "uuid"})) {
+  } else if (!is({"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "set", "json",
+                  "uuid"})) {
     return false;
   }
   return true;
@@ -159,6 +173,8 @@ std::string TablePair::Plan() {
   for (auto& row : mysql_->Query(fmt::format(
            "SELECT column_name, LOWER(data_type), LOWER(column_type), column_key "
            "FROM information_schema.columns WHERE table_schema = {} AND table_name = {} "
+           // The bounds of a versioned row: a current row's are no data of the application.
+           "AND COALESCE(generation_expression, '') NOT IN ('ROW START', 'ROW END') "
            "ORDER BY ordinal_position",
            mysql_->Quote(mysql_schema_), mysql_->Quote(table_)))) {
     Column column{.name = row[0].value(), .is_key = row[3].value_or("") == "PRI"};

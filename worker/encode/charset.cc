@@ -30,6 +30,20 @@ class Utf8 : public Charset {
   const unsigned bytes_max_;
 };
 
+// Seven bits; MariaDB stores bytes beyond them, and shows '?'.
+class Ascii : public Charset {
+ public:
+  unsigned bytes_max() const override { return 1; }
+  uint64_t Decode(std::string_view bytes, std::string* out) const override {
+    uint64_t bad = 0;
+    for (const unsigned char c : bytes) {
+      if (c >= 0x80) ++bad;
+      AppendUtf8(c < 0x80 ? char32_t{c} : kUnmapped, out);
+    }
+    return bad;
+  }
+};
+
 struct SingleTable {
   const char* name;
   char16_t high[128];  // 0x80 to 0xFF
@@ -154,7 +168,7 @@ Registry MakeRegistry() {
   Registry all;
   all[""] = std::make_unique<Utf8>(1);
   all["binary"] = std::make_unique<Utf8>(1);
-  all["ascii"] = std::make_unique<Utf8>(1);
+  all["ascii"] = std::make_unique<Ascii>();
   all["utf8"] = std::make_unique<Utf8>(3);
   all["utf8mb3"] = std::make_unique<Utf8>(3);
   all["utf8mb4"] = std::make_unique<Utf8>(4);

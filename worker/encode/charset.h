@@ -19,7 +19,7 @@ class Charset {
   static absl::StatusOr<const Charset*> Find(std::string_view name);
   virtual ~Charset() = default;
 
-  // Bytes are UTF-8 (utf8mb4, utf8mb3, ascii) or taken for it (binary): no conversion.
+  // Bytes are UTF-8 (utf8mb4, utf8mb3) or taken for it (binary): no conversion.
   virtual bool is_utf8() const { return false; }
   // Bytes below 0x80 are ASCII wherever they stand alone.
   virtual bool ascii_compatible() const { return true; }

@@ -33,7 +33,7 @@ absl::StatusOr<ColumnCodecPtr> Make(const v1::ColumnDef& def, v1::Encoding encod
     case v1::BIGINT:
       return MakeIntegerCodec(def, encoding);
     case v1::YEAR:
-      return MakeYearCodec(encoding);
+      return MakeYearCodec(def, encoding);
     case v1::BIT:
       return MakeBitCodec(def, encoding);
     case v1::DECIMAL:

@@ -35,7 +35,7 @@ absl::StatusOr<ColumnCodecPtr> MakeColumnCodec(const v1::ColumnDef& def, v1::Enc
 
 // The families. Null: this encoding is impossible for the type.
 ColumnCodecPtr MakeIntegerCodec(const v1::ColumnDef& def, v1::Encoding encoding);
-ColumnCodecPtr MakeYearCodec(v1::Encoding encoding);
+ColumnCodecPtr MakeYearCodec(const v1::ColumnDef& def, v1::Encoding encoding);
 ColumnCodecPtr MakeBitCodec(const v1::ColumnDef& def, v1::Encoding encoding);
 ColumnCodecPtr MakeDecimalCodec(const v1::ColumnDef& def, v1::Encoding encoding);
 ColumnCodecPtr MakeFloatCodec(const v1::ColumnDef& def, v1::Encoding encoding);

@@ -52,13 +52,13 @@ class LabelCodec : public ColumnCodec {
       sink.Text(labels_[value - 1]);
       return Outcome::kLiteral;
     }
-    bool first = true;
+    bool empty = true;  // so far: the servers put a comma only behind something
     for (size_t i = 0; i < labels_.size() && i < 64; ++i) {
       const uint64_t bit = uint64_t{1} << i;
       if ((value & bit) == 0) continue;
-      if (!first) sink.Clean(",");
+      if (!empty) sink.Clean(",");
       sink.Text(labels_[i]);
-      first = false;
+      empty = empty && labels_[i].empty();
       value &= ~bit;
     }
     if (value != 0) sink.Lost(Loss::kSetUnknown);

@@ -70,15 +70,31 @@ class IntegerCodec : public ColumnCodec {
 
 class YearCodec : public ColumnCodec {
  public:
+  explicit YearCodec(bool two_digits) : two_digits_(two_digits) {}
   Outcome FromBinlog(const ColumnMap&, std::string_view bytes, Sink& sink) override {
     if (bytes.size() != 1) return sink.Damaged("a year of the wrong size");
     const auto raw = static_cast<unsigned char>(bytes[0]);
-    AppendUnsigned(raw == 0 ? 0 : 1900u + raw, sink.out());
+    if (two_digits_) {
+      AppendUnsigned(FullYear(raw % 100u), sink.out());
+    } else {
+      AppendUnsigned(raw == 0 ? 0 : 1900u + raw, sink.out());
+    }
     return Outcome::kLiteral;
   }
   Outcome FromText(std::string_view text, Sink& sink) override {
-    return PlainNumber(text, false, sink);
+    if (!two_digits_) return PlainNumber(text, false, sink);
+    unsigned year = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), year);
+    if (read.ec != std::errc() || year > 99) return sink.Damaged("a year that has not two digits");
+    AppendUnsigned(FullYear(year), sink.out());
+    return Outcome::kLiteral;
   }
+
+ private:
+  // YEAR(2), of MySQL 5.5 and MariaDB: a SELECT shows the last two digits of 1970 … 2069.
+  static unsigned FullYear(unsigned last) { return last < 70 ? 2000 + last : 1900 + last; }
+
+  const bool two_digits_;
 };
 
 class BitCodec : public ColumnCodec {
@@ -213,9 +229,9 @@ ColumnCodecPtr MakeIntegerCodec(const v1::ColumnDef& def, v1::Encoding encoding)
   return std::make_unique<IntegerCodec>(width, def.is_unsigned(), encoding == v1::ENCODING_BOOLEAN);
 }
 
-ColumnCodecPtr MakeYearCodec(v1::Encoding encoding) {
+ColumnCodecPtr MakeYearCodec(const v1::ColumnDef& def, v1::Encoding encoding) {
   if (encoding != v1::ENCODING_NUMBER && encoding != v1::ENCODING_TEXT) return nullptr;
-  return std::make_unique<YearCodec>();
+  return std::make_unique<YearCodec>(def.column_type() == "year(2)");
 }
 
 ColumnCodecPtr MakeBitCodec(const v1::ColumnDef& def, v1::Encoding encoding) {

@@ -57,7 +57,10 @@ void Sink::Lost(Loss kind) {
   const uint32_t bit = 1u << static_cast<unsigned>(kind);
   if (counting_ && (lost_ & bit) == 0) {
     LossCount& entry = counts_[static_cast<size_t>(kind)];
-    if (entry.count++ == 0 && column_ != nullptr) entry.example = *column_;
+    if (entry.count++ == 0) {
+      fresh_ |= bit;
+      if (column_ != nullptr) entry.example = *column_;
+    }
   }
   lost_ |= bit;
 }
@@ -66,6 +69,7 @@ Loss Sink::first_loss() const { return static_cast<Loss>(std::countr_zero(lost_)
 
 LossCounts Sink::TakeLosses() {
   LossCounts taken;
+  fresh_ = 0;
   for (size_t i = 0; i < counts_.size(); ++i) {
     if (counts_[i].count == 0) continue;
     taken.emplace(LossName(static_cast<Loss>(i)), std::move(counts_[i]));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -81,6 +82,15 @@ class Sink {
   Loss first_loss() const;
 
   LossCounts TakeLosses();
+  // Calls name(column) for each kind whose first value came since the last call.
+  template <typename F>
+  void NameExamples(F name) {
+    for (; fresh_ != 0; fresh_ &= fresh_ - 1) {
+      LossCount& entry = counts_[static_cast<size_t>(std::countr_zero(fresh_))];
+      entry.example = name(entry.example);
+    }
+  }
+  bool has_fresh_examples() const { return fresh_ != 0; }
 
   std::string scratch;   // decoded text
   std::string scratch2;  // inflated bytes, cleaned JSON
@@ -92,6 +102,7 @@ class Sink {
   const std::string* column_ = nullptr;
   const char* problem_ = "";
   uint32_t lost_ = 0;
+  uint32_t fresh_ = 0;  // kinds whose example is only a column yet
   std::array<LossCount, static_cast<size_t>(Loss::kCount)> counts_;
 };
 

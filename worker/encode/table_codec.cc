@@ -35,6 +35,10 @@ bool IsOldTemporal(binlog::ColumnType type) {
          type == binlog::ColumnType::kTimestamp;
 }
 
+std::string Example(const std::string& column, const std::string& key) {
+  return fmt::format("column {}{}{}", column, key.empty() ? "" : ", ", key);
+}
+
 struct Column {
   size_t index = 0;         // in the row image
   std::string name;         // source name, for messages
@@ -66,6 +70,10 @@ class TableCodecImpl : public TableCodec {
                           std::string* out);
   absl::Status TryJson(const TableMap& map, const RowSlices& row, Columns columns,
                        std::string* out);
+  template <typename Missing, typename Value>
+  std::string KeyTextOf(Missing missing, Value value);
+  template <typename Missing, typename Value>
+  void NameExamples(Missing missing, Value value);
   absl::Status AddColumn(int index, const v1::ColumnPlan& plan);
   absl::Status Damaged(const Column& column) const;
   absl::Status KeyLost(const Column& column) const;
@@ -154,7 +162,46 @@ absl::Status TableCodecImpl::TryTextRow(const char* const* values, const unsigne
     if (outcome == Outcome::kNull) out->append("\\N", 2);
   }
   out->push_back('\n');
+  NameExamples([&](size_t i) { return values[i] != nullptr ? nullptr : "NULL"; },
+               [&](size_t i) {
+                 return columns_[i].codec->FromText({values[i], lengths[i]}, sink_);
+               });
   return absl::OkStatus();
+}
+
+// value(i) appends column i to the sink; missing(i): what to say if it has no value, or nullptr.
+template <typename Missing, typename Value>
+std::string TableCodecImpl::KeyTextOf(Missing missing, Value value) {
+  std::string text, literal;
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    if (!columns_[i].is_key) continue;
+    if (!text.empty()) text += ", ";
+    text += columns_[i].name + "=";
+    if (const char* const word = missing(i); word != nullptr) {
+      text += word;
+      continue;
+    }
+    literal.clear();
+    sink_.Bind(Escape::kNone, false, &literal);
+    sink_.BeginColumn(&columns_[i].name);
+    if (value(i) != Outcome::kLiteral) literal = "(unreadable)";
+    if (literal.size() > kKeyTextBytesMax) {
+      size_t cut = kKeyTextBytesMax;
+      while (cut > 0 && (literal[cut] & 0xC0) == 0x80) --cut;  // not inside a character
+      literal.resize(cut);
+      literal += "…";
+    }
+    text += literal;
+  }
+  return text;
+}
+
+template <typename Missing, typename Value>
+void TableCodecImpl::NameExamples(Missing missing, Value value) {
+  if (!sink_.has_fresh_examples()) [[likely]]
+    return;
+  const std::string key = KeyTextOf(missing, value);
+  sink_.NameExamples([&](const std::string& name) { return Example(name, key); });
 }
 
 absl::Status TableCodecImpl::CheckTableMap(TableMap& map, bool is_mariadb) {
@@ -231,6 +278,10 @@ absl::Status TableCodecImpl::TryJson(const TableMap& map, const RowSlices& row, 
   }
   if (separator == '{') out->push_back('{');
   out->push_back('}');
+  if (sink_.has_fresh_examples()) [[unlikely]] {
+    const std::string key = KeyText(map, row);
+    sink_.NameExamples([&](const std::string& name) { return Example(name, key); });
+  }
   return absl::OkStatus();
 }
 
@@ -272,33 +323,19 @@ absl::Status TableCodecImpl::AppendKey(const RowSlices& row, std::string* out) c
 }
 
 std::string TableCodecImpl::KeyText(const TableMap& map, const RowSlices& row) {
-  std::string text, value;
-  for (const Column& column : columns_) {
-    if (!column.is_key || column.index >= row.size() || column.index >= map.columns.size()) {
-      continue;
-    }
-    if (!text.empty()) text += ", ";
-    text += column.name + "=";
-    const Slice& slice = row[column.index];
-    if (slice.state != Slice::kValue) {
-      text += slice.state == Slice::kNull ? "NULL" : "(absent)";
-      continue;
-    }
-    value.clear();
-    sink_.Bind(Escape::kNone, false, &value);
-    sink_.BeginColumn(&column.name);
-    const Outcome outcome =
-        column.codec->FromBinlog(map.columns[column.index], {slice.data, slice.size}, sink_);
-    if (outcome != Outcome::kLiteral) value = "(unreadable)";
-    if (value.size() > kKeyTextBytesMax) {
-      size_t cut = kKeyTextBytesMax;
-      while (cut > 0 && (value[cut] & 0xC0) == 0x80) --cut;  // not inside a character
-      value.resize(cut);
-      value += "…";
-    }
-    text += value;
-  }
-  return text;
+  const auto slice = [&](size_t i) {
+    const size_t index = columns_[i].index;
+    return index < row.size() && index < map.columns.size() ? row[index] : Slice();
+  };
+  return KeyTextOf(
+      [&](size_t i) -> const char* {
+        if (slice(i).state == Slice::kValue) return nullptr;
+        return slice(i).state == Slice::kNull ? "NULL" : "(absent)";
+      },
+      [&](size_t i) {
+        return columns_[i].codec->FromBinlog(map.columns[columns_[i].index],
+                                             {slice(i).data, slice(i).size}, sink_);
+      });
 }
 
 absl::Status TableCodecImpl::Damaged(const Column& column) const {

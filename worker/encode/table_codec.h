@@ -22,7 +22,7 @@ namespace chameleon::worker::encode {
 // Values that a policy altered, by kind ("zero_date_to_null", "nul_removed", …).
 struct LossCount {
   uint64_t count = 0;
-  std::string example;  // column name; never the value
+  std::string example;  // "column d, id=42"; never the value
 };
 using LossCounts = std::map<std::string, LossCount>;
 

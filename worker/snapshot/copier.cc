@@ -45,6 +45,7 @@ struct Copier::TableState {
   std::vector<std::string> predicates;
   size_t chunks_left = 0;
   bool changed = false;
+  encode::LossCounts losses;  // of the chunks that are done
 };
 
 struct Copier::Work {
@@ -328,7 +329,14 @@ absl::Status Copier::CopyChunk(Lane* lane, const Work& work) {
       !s.ok()) {
     return s;
   }
-  return sink.Finish(rows);
+  if (auto s = sink.Finish(rows); !s.ok()) return s;
+  std::lock_guard lock(mutex_);
+  for (auto& [kind, loss] : lane->codec->TakeLosses()) {
+    encode::LossCount& total = table->losses[kind];
+    if (total.count == 0) total.example = loss.example;
+    total.count += loss.count;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Copier::FinishTable(TableState* table) {
@@ -350,7 +358,19 @@ absl::Status Copier::FinishTable(TableState* table) {
     changed_.push_back(table->job);
     return absl::OkStatus();
   }
-  if (auto s = target_->FinishTable(job.plan.table_id(), job.count->rows); !s.ok()) return s;
+  v1::FinishTableRequest request;
+  request.set_table_id(job.plan.table_id());
+  request.set_rows(job.count->rows);
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [kind, loss] : table->losses) {
+      v1::LedgerEntry* entry = request.add_ledger();
+      entry->set_kind(kind);
+      entry->set_count(loss.count);
+      entry->set_example_key(loss.example);
+    }
+  }
+  if (auto s = target_->FinishTable(request); !s.ok()) return s;
   job.count->done = true;
   return absl::OkStatus();
 }

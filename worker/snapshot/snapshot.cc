@@ -21,6 +21,12 @@ constexpr uint32_t kLanesMin = 2, kLanesMax = 4;
 constexpr int kCopyAgainAttemptsMax = 3;
 constexpr int kTablesLockedByNameMax = 100;
 
+v1::FinishTableRequest WithoutRows(const CopyJob& job) {
+  v1::FinishTableRequest request;
+  request.set_table_id(job.plan.table_id());
+  return request;
+}
+
 class Snapshot {
  public:
   Snapshot(const v1::Assignment& assignment, SnapshotTarget* target, const std::atomic<bool>* stop)
@@ -131,7 +137,7 @@ class Snapshot {
 
   absl::Status FinishEmpty() {
     for (CopyJob& job : jobs_) {
-      if (auto s = target_->FinishTable(job.plan.table_id(), 0); !s.ok()) return s;
+      if (auto s = target_->FinishTable(WithoutRows(job)); !s.ok()) return s;
       job.count->done = true;
     }
     return absl::OkStatus();
@@ -158,7 +164,7 @@ class Snapshot {
         spdlog::warn("table was dropped or renamed while it was copied, it stays empty tbl={}.{}",
                      old->def.name().schema(), old->def.name().table());
         old->count->done = true;
-        return target_->FinishTable(jobs[0].plan.table_id(), 0);
+        return target_->FinishTable(WithoutRows(jobs[0]));
       }
       std::vector<CopyJob*> changed;
       if (auto s = Copy(&*view, &jobs, filter, &changed); !s.ok()) return s;

@@ -35,7 +35,7 @@ class SnapshotTarget {
   virtual absl::StatusOr<v1::PlanTablesResponse> PlanTables(const v1::PlanTablesRequest& request) = 0;
   virtual absl::StatusOr<std::unique_ptr<ChunkWriter>> OpenChunk(uint64_t table_id,
                                                                  uint32_t chunk) = 0;
-  virtual absl::Status FinishTable(uint64_t table_id, uint64_t rows) = 0;
+  virtual absl::Status FinishTable(const v1::FinishTableRequest& request) = 0;
   virtual absl::Status FinishSnapshot(const v1::FinishSnapshotRequest& request) = 0;
   virtual void Report(const v1::Progress& progress) = 0;
 };

@@ -148,6 +148,7 @@ absl::Status EncodeBatch(Batch* batch, v1::BatchHeader* header, std::string* out
     }
     if (!status.ok()) {  // this value cannot be carried: the table leaves the replica, loudly
       out->resize(mark);
+      table.table->uplink_codec->TakeLosses();  // of rows that are not sent
       writer.AppendStop(table.table.get(), Text(status), header);
       table_rows = 1;
     }

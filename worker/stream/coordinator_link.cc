@@ -79,14 +79,12 @@ absl::StatusOr<std::unique_ptr<snapshot::ChunkWriter>> CoordinatorLink::OpenChun
   return std::make_unique<GrpcChunkWriter>(stub_.get(), lease_, table_id, chunk);
 }
 
-absl::Status CoordinatorLink::FinishTable(uint64_t table_id, uint64_t rows) {
+absl::Status CoordinatorLink::FinishTable(const v1::FinishTableRequest& request) {
   grpc::ClientContext context;
-  v1::FinishTableRequest request;
-  *request.mutable_lease() = lease_;
-  request.set_table_id(table_id);
-  request.set_rows(rows);
+  v1::FinishTableRequest leased = request;
+  *leased.mutable_lease() = lease_;
   v1::FinishTableResponse response;
-  return FromGrpc(stub_->FinishTable(&context, request, &response));
+  return FromGrpc(stub_->FinishTable(&context, leased, &response));
 }
 
 absl::Status CoordinatorLink::FinishSnapshot(const v1::FinishSnapshotRequest& request) {

@@ -263,7 +263,7 @@ class FakeLoader : public ingest::SnapshotLoader {
   absl::StatusOr<std::unique_ptr<ingest::CopySession>> OpenCopy(uint64_t, uint32_t) override {
     return std::make_unique<FakeCopy>();
   }
-  absl::Status FinishTable(uint64_t, uint64_t) override { return absl::OkStatus(); }
+  absl::Status FinishTable(const v1::FinishTableRequest&) override { return absl::OkStatus(); }
   absl::Status FinishSnapshot(const v1::FinishSnapshotRequest& request) override {
     std::lock_guard lock(TheWorld().mutex);
     pg::SourceRecord& record = TheWorld().sources.at(source_);

@@ -54,6 +54,7 @@ TEST(CharsetTest, OneTextInEachCharset) {
       {"utf32", "00110000 00", "\xEF\xBF\xBD\xEF\xBF\xBD", 2},
       {"utf8mb4", "f09f9880", "😀", 0},
       {"ascii", "41e9", "A\xEF\xBF\xBD", 1},
+      {"ascii", "c3a9", "\xEF\xBF\xBD\xEF\xBF\xBD", 2},
   };
   for (const Case& c : cases) {
     const auto charset = Charset::Find(c.charset);

@@ -51,6 +51,9 @@ TEST(CodecTest, Integers) {
       {"base_type: YEAR", number, ColumnType::kYear, "00", "0000", "0"},
       {"base_type: YEAR", number, ColumnType::kYear, "01", "1901", "1901"},
       {"base_type: YEAR", number, ColumnType::kYear, "ff", "2155", "2155"},
+      {"base_type: YEAR column_type: 'year(2)'", number, ColumnType::kYear, "a9", "69", "2069"},
+      {"base_type: YEAR column_type: 'year(2)'", number, ColumnType::kYear, "46", "70", "1970"},
+      {"base_type: YEAR column_type: 'year(2)'", number, ColumnType::kYear, "64", "00", "2000"},
   });
 }
 
@@ -115,6 +118,9 @@ TEST(CodecTest, Labels) {
       {letters, v1::ENCODING_NUMBER, ColumnType::kEnum, "00", "0", "0"},
       {"base_type: SET labels: ['x', 'y']", v1::ENCODING_SET, ColumnType::kSet, "03", "3", "x,y"},
       {"base_type: SET labels: ['x', 'y']", v1::ENCODING_SET, ColumnType::kSet, "00", "0", ""},
+      {"base_type: SET labels: ['', 'y']", v1::ENCODING_SET, ColumnType::kSet, "03", "3", "y"},
+      {"base_type: SET labels: ['x', '', 'y']", v1::ENCODING_SET, ColumnType::kSet, "07", "7",
+       "x,,y"},
       {"base_type: SET labels: ['x', 'y']", v1::ENCODING_SET, ColumnType::kSet, "06", "6",
        "y [set_unknown_dropped]"},
       {members.c_str(), v1::ENCODING_SET, ColumnType::kSet, "0100000000000080",

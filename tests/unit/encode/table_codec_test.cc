@@ -110,7 +110,7 @@ TEST(TableCodecTest, TextRows) {
   const LossCounts losses = codec->TakeLosses();
   ASSERT_EQ(losses.size(), 2u);
   EXPECT_EQ(losses.at("zero_date_to_null").count, 1u);
-  EXPECT_EQ(losses.at("zero_date_to_null").example, "d");
+  EXPECT_EQ(losses.at("zero_date_to_null").example, "column d, id=7");
   EXPECT_EQ(losses.at("enum_invalid_to_null").count, 1u);
   EXPECT_TRUE(codec->TakeLosses().empty());
 }

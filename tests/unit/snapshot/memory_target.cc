@@ -120,9 +120,10 @@ absl::StatusOr<std::unique_ptr<ChunkWriter>> MemoryTarget::OpenChunk(uint64_t ta
   return std::make_unique<MemoryWriter>(this, table_id);
 }
 
-absl::Status MemoryTarget::FinishTable(uint64_t table_id, uint64_t rows) {
+absl::Status MemoryTarget::FinishTable(const v1::FinishTableRequest& request) {
   std::lock_guard lock(mutex);
-  Table& table = tables.at(table_id);
+  const uint64_t rows = request.rows();
+  Table& table = tables.at(request.table_id());
   if (table.finished) return absl::InternalError("finished twice");
   if (keep_lines && rows != table.lines.size()) return absl::InternalError("rows of the table");
   table.finished = true;

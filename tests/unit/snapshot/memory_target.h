@@ -27,7 +27,7 @@ class MemoryTarget : public SnapshotTarget {
   absl::StatusOr<v1::PlanTablesResponse> PlanTables(const v1::PlanTablesRequest& request) override;
   absl::StatusOr<std::unique_ptr<ChunkWriter>> OpenChunk(uint64_t table_id,
                                                          uint32_t chunk) override;
-  absl::Status FinishTable(uint64_t table_id, uint64_t rows) override;
+  absl::Status FinishTable(const v1::FinishTableRequest& request) override;
   absl::Status FinishSnapshot(const v1::FinishSnapshotRequest& request) override;
   void Report(const v1::Progress& progress) override;
 

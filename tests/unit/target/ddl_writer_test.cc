@@ -100,7 +100,7 @@ TEST_F(DdlWriter, Defaults) {
       ElementsAre(
           R"(CREATE TABLE "s"."t" ("a" integer DEFAULT '-5', "b" varchar(10) DEFAULT 'it''s', )"
           R"("c" bit(4) DEFAULT B'0011', "d" timestamp(0) DEFAULT CURRENT_TIMESTAMP, "e" date, )"
-          R"("f" timestamptz(0) DEFAULT '2024-01-02 03:04:05+00', "g" integer, "h" bytea))"));
+          R"("f" timestamptz(0), "g" integer, "h" bytea))"));
 }
 
 TEST_F(DdlWriter, KeysAndIndexes) {

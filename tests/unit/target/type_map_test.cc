@@ -135,6 +135,62 @@ TEST(TypeMap, Overrides) {
             "HINT: Change type_override in the configuration.");
 }
 
+// What would round, cut or refuse values is refused before the first row.
+TEST(TypeMap, OverridesThatAreTooNarrow) {
+  struct Case {
+    v1::BaseType type;
+    uint32_t length, scale_or_fsp;
+    bool is_unsigned;
+    const char* target;
+    bool fits;
+  };
+  const Case cases[] = {
+      {v1::TINYINT, 4, 0, true, "smallint", true},
+      {v1::SMALLINT, 6, 0, true, "smallint", false},
+      {v1::INT, 11, 0, false, "smallint", false},
+      {v1::INT, 10, 0, true, "integer", false},
+      {v1::INT, 10, 0, true, "bigint", true},
+      {v1::BIGINT, 20, 0, true, "bigint", true},  // a row beyond is an error of its own
+      {v1::BIGINT, 20, 0, false, "integer", false},
+      {v1::BIGINT, 20, 0, true, "numeric(20)", true},
+      {v1::BIGINT, 20, 0, true, "numeric(20,2)", false},
+      {v1::BIGINT, 20, 0, false, "double precision", false},
+      {v1::INT, 11, 0, false, "real", false},
+      {v1::MEDIUMINT, 8, 0, true, "real", true},
+      {v1::DOUBLE, 0, 0, false, "real", false},
+      {v1::DOUBLE, 0, 0, false, "numeric", true},
+      {v1::DOUBLE, 0, 0, false, "numeric(20,4)", false},
+      {v1::DECIMAL, 10, 2, false, "numeric(12,4)", true},
+      {v1::DECIMAL, 10, 2, false, "numeric(10,4)", false},
+      {v1::DECIMAL, 10, 2, false, "numeric(12,1)", false},
+      {v1::DECIMAL, 10, 0, false, "bigint", true},
+      {v1::DECIMAL, 19, 0, false, "bigint", false},
+      {v1::VARCHAR, 20, 0, false, "varchar(20)", true},
+      {v1::VARCHAR, 20, 0, false, "character varying(19)", false},
+      {v1::VARCHAR, 20, 0, false, "char", false},
+      {v1::TEXT, 0, 0, false, "varchar(100)", false},
+      {v1::TEXT, 0, 0, false, "varchar", true},
+      {v1::DATETIME, 0, 6, false, "timestamp(3)", false},
+      {v1::DATETIME, 0, 3, false, "timestamp(3) with time zone", true},
+      {v1::DATETIME, 0, 0, false, "date", false},
+      {v1::TIME, 0, 3, false, "time(0)", false},
+      {v1::TIME, 0, 3, false, "interval", true},
+      {v1::BIT, 8, 0, false, "bit(9)", false},
+      {v1::BIT, 8, 0, false, "varbit(9)", true},
+  };
+  for (const Case& c : cases) {
+    v1::ColumnDef def = Column(c.type, c.length);
+    def.set_column_type("the type");
+    def.set_is_unsigned(c.is_unsigned);
+    if (c.type == v1::DECIMAL) def.set_scale(c.scale_or_fsp);
+    if (c.type != v1::DECIMAL) def.set_fsp(c.scale_or_fsp);
+    const std::string result =
+        TypeOf(def, {.target_schema = "s", .overrides = {{"the type", c.target, {"*"}}}});
+    EXPECT_EQ(result.find("cannot hold") == std::string::npos, c.fits)
+        << v1::BaseType_Name(c.type) << " " << c.target << ": " << result;
+  }
+}
+
 TEST(TypeMap, NullsByPolicy) {
   for (v1::BaseType type : {v1::DATE, v1::DATETIME, v1::TIMESTAMP, v1::ENUM, v1::INT}) {
     v1::ColumnDef c = Column(type);
