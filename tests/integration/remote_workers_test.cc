@@ -266,6 +266,8 @@ TEST_F(RemoteWorkersTest, AZombieChangesNothing) {
 
 // Who may not join is told why, and both sides say so once, however often it is tried.
 TEST_F(RemoteWorkersTest, WhoIsRefusedIsToldOnce) {
+  one_ = StartOpen(SourceKind::kMariadb);
+  replica_->AddSource({.name = "one", .server = one_.get(), .schema_mappings = {{"shop", "s1"}}});
   replica_->MustCtl({"set_configuration_files"});
   replica_->WriteConfiguration();
   tls_.Authority("other");
