@@ -158,6 +158,7 @@ absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
     }
     change.set_kind(TableChange::DROP);
     change.clear_new_name();
+    change.clear_reason();
     change.clear_after();
   }
   if (changes->empty()) return Named(Action::kBenign, ddl::LowerAscii(ddl::Describe(statement)));

@@ -98,7 +98,7 @@ std::string ChangesText(const std::vector<TableChange>& changes) {
     }
     const bool made = change.kind() == TableChange::CREATE || change.kind() == TableChange::RENAME;
     if (!change.reason().empty()) {
-      out += fmt::format(made ? " (shadow of {})" : ": {}", change.reason());
+      out += made ? fmt::format(" (shadow of {})", change.reason()) : ": " + change.reason();
     }
     for (const auto& rename : change.renames()) {
       out += fmt::format(" [{} is now {}]", rename.from(), rename.to());
