@@ -24,4 +24,5 @@ cmake --build --preset release
 if [[ " $* " == *" -L "*oracle* ]] && [ "${CHAMELEON_WITHOUT_MYSQL:-}" != 1 ]; then
   tests/support/fetch_suites.sh
 fi
-exec ctest --test-dir build/release --output-on-failure --no-tests=error "$@"
+# Two at a time: they mostly wait for servers.
+exec ctest --test-dir build/release --output-on-failure --no-tests=error -j2 "$@"

@@ -187,9 +187,10 @@ class PgSnapshot {
       auto copied = CopyRows(connection, job, &rows);
       if (!copied.ok()) return copied;
     }
-    if (auto status = target_->FinishTable(job->plan.table_id(), rows); !status.ok()) {
-      return status;
-    }
+    v1::FinishTableRequest request;
+    request.set_table_id(job->plan.table_id());
+    request.set_rows(rows);
+    if (auto status = target_->FinishTable(request); !status.ok()) return status;
     job->count->done = true;
     return absl::OkStatus();
   }
