@@ -212,8 +212,9 @@ grpc::Status WorkerService::ChangeSchema(Context* context, const v1::ChangeSchem
   return grpc::Status::OK;
 }
 
-grpc::Status WorkerService::TakeOver(Context*, const v1::TakeOverRequest* request,
+grpc::Status WorkerService::TakeOver(Context* context, const v1::TakeOverRequest* request,
                                      v1::TakeOverResponse*) {
+  if (auto refused = gate_->Worker(*context); !refused.ok()) return refused;
   auto actor = coordinator_->ActorOf(request->lease());
   if (!actor.ok()) return ToGrpc(actor.status());
   const auto config = (*actor)->config();

@@ -35,7 +35,7 @@ lines() { printf '%s\n' "$@"; }
 
 # cases: what is typed, then its candidates. `complete` is the shell's own.
 cases() {
-  check "commands" "$(lines show_config show_errors show_sources show_status)" "$(complete "show_")"
+  check "commands" "$(lines show_config show_errors show_sources show_status show_workers)" "$(complete "show_")"
   check "one command" "init_replica" "$(complete "init")"
   check "options" "$(lines --source --schema)" "$(complete "refresh_schema --s")"
   check "only those of the command" "" "$(complete "show_config --sch")"
