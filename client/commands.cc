@@ -142,10 +142,12 @@ absl::Status ShowErrors(Client* client, const Options& options) {
 
 // With --debug the replica lives as long as the command, as in the manual.
 absl::Status StartReplica(Client* client, const Options& options) {
-  auto started = Simple<v1::SourceRequest, &Stub::StartReplica>(client, options);
-  if (!started.ok() || !options.debug) return started;
+  if (!options.debug) return Simple<v1::SourceRequest, &Stub::StartReplica>(client, options);
+  // From the beginning: Ctrl-C while it starts stops it, too.
   grpc::ClientContext waiting;
   Client::Cancellable cancellable(client, &waiting);
+  auto started = Simple<v1::SourceRequest, &Stub::StartReplica>(client, options);
+  if (!started.ok()) return started;
   while (!client->interrupted()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
     grpc::ClientContext context;

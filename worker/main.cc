@@ -136,18 +136,25 @@ void InheritEndpoint(Arguments* arguments) {
   }
 }
 
+int Fail(const absl::Status& status) {
+  std::cerr << "error: " << Text(status) << "\n";
+  return 2;
+}
+
 // Dials again and again; the same trouble is logged once.
 class Joiner {
  public:
-  Joiner(const Arguments& arguments, std::shared_ptr<grpc::Channel> channel)
-      : arguments_(arguments), channel_(std::move(channel)) {}
+  explicit Joiner(const Arguments& arguments) : arguments_(arguments) {}
 
   int Run() {
     OnStopSignal([this](int) { Stop(); });
     std::chrono::seconds delay(1);
     std::string last;
     for (;;) {
-      Host host(channel_, arguments_.host, &launcher_);
+      // A channel of its own each time: one that could not connect goes on to answer with that failure.
+      auto channel = OpenChannel(arguments_.endpoint);
+      if (!channel.ok()) return Fail(channel.status());
+      Host host(*std::move(channel), arguments_.host, &launcher_);
       {
         std::lock_guard lock(mutex_);
         if (stopping_) return 0;
@@ -194,7 +201,6 @@ class Joiner {
   }
 
   const Arguments& arguments_;
-  const std::shared_ptr<grpc::Channel> channel_;
   Launcher launcher_;
   std::mutex mutex_;  // all below
   std::condition_variable stopped_;
@@ -202,11 +208,6 @@ class Joiner {
   bool stopping_ = false;
   bool in_shutdown_ = false;  // current_ is in use by Stop()
 };
-
-int Fail(const absl::Status& status) {
-  std::cerr << "error: " << Text(status) << "\n";
-  return 2;
-}
 
 int Main(int argc, char** argv) {
   BlockSignals();
@@ -238,11 +239,12 @@ int Main(int argc, char** argv) {
   }
   arguments.host.name = arguments.session.name;
   TameGrpcLog([](const std::string& text) { spdlog::debug("{}", text); });
-  auto channel = OpenChannel(arguments.endpoint);
-  if (!channel.ok()) return Fail(channel.status());
-  if (arguments.session.launched_for_source != 0) return ServeSource(arguments, *channel);
+  if (arguments.session.launched_for_source != 0) {
+    auto channel = OpenChannel(arguments.endpoint);
+    return channel.ok() ? ServeSource(arguments, *channel) : Fail(channel.status());
+  }
   InheritEndpoint(&arguments);
-  return Joiner(arguments, *channel).Run();
+  return Joiner(arguments).Run();
 }
 
 }  // namespace

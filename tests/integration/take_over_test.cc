@@ -136,7 +136,9 @@ TEST_P(TakeOverTest, GoesOnFromTheStoredPositionAndEndsEqual) {
   EXPECT_THAT(ReasonOf("moments"), HasSubstr("in which time zone its rows are is not known"));
   EXPECT_THAT(ReasonOf("keyless"), HasSubstr("no primary key"));
   WaitFor("altered is copied again by itself", [&] { return ReasonOf("altered") == "none"; });
-  replica_->MustCtl({"sync_tables", "--source", "d", "--tables", "disabled"});
+  WaitFor("that copy is over, and the others can be copied", [&] {
+    return replica_->Ctl({"sync_tables", "--source", "d", "--tables", "disabled"}).exit_code == 0;
+  });
   Source(
       "INSERT INTO bits VALUES (3, b'1'); INSERT INTO moments VALUES (3, '2024-07-01 00:00:00');"
       "UPDATE altered SET w = 9; INSERT INTO fresh VALUES (2, 2); UPDATE plain SET v = 'new'");
