@@ -42,7 +42,6 @@ class Reader {
 
   // `data` begins at the value.
   bool Value(uint8_t type, std::string_view data, int depth) {
-    if (!Spend(1)) return false;
     switch (type) {
       case kSmallObject:
       case kLargeObject:
@@ -215,6 +214,7 @@ class Reader {
     if (bytes > data.size() || 2 * word + count * (key_entry + entry) > bytes) {
       return Bad("a JSON container beyond the end");
     }
+    if (!Spend(2 * word + count * (key_entry + entry))) return false;
     data = data.substr(0, bytes);
     out_->push_back(object ? '{' : '[');
     for (size_t i = 0; i < count; ++i) {
@@ -242,6 +242,9 @@ class Reader {
     if (in_place) return Value(type, field, depth + 1);
     const uint64_t offset = LoadLittle(field);
     if (offset >= data.size()) return Bad("a JSON value beyond the end");
+    const bool small = type == kInt32 || type == kUint32;
+    const bool number = small || type == kInt64 || type == kUint64 || type == kDouble;
+    if (number && !Spend(small ? 4 : 8)) return false;
     return Value(type, data.substr(offset), depth + 1);
   }
 

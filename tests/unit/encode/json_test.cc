@@ -63,10 +63,34 @@ TEST(JsonTest, DamageIsNamed) {
       // An array whose only element is the array itself.
       {"02 0100 0700 02 0000", "JSON values that share bytes"},
       {"02 0200 0a00 02 0000 02 0000", "JSON values that share bytes"},
+      // Objects that begin inside of each other (found by the fuzzer: 18 times longer as a text).
+      {"0002003b000e000000000000000b00000000007d6e2600120031010013000cffffffff"
+       "ffff000b00000000070b0000006165616161000003242e6e03",
+       "JSON values that share bytes"},
   };
   for (const auto& [hex, text] : cases) {
     EXPECT_EQ(Shown(Bytes(hex)), std::string("damaged: ") + text) << hex;
   }
+}
+
+// The budget of damaged documents is enough for sound ones: 1,000 numbers, nothing but them.
+TEST(JsonTest, EveryByteOfASoundDocumentIsPaidFor) {
+  constexpr int kCount = 1000;
+  constexpr int kBytes = 4 + kCount * (3 + 8);
+  std::string document = "\x02";
+  const auto word = [&](int v) { document += {static_cast<char>(v), static_cast<char>(v >> 8)}; };
+  word(kCount);
+  word(kBytes);
+  for (int i = 0; i < kCount; ++i) {
+    document += "\x0b";
+    word(4 + kCount * 3 + i * 8);
+  }
+  std::string expected = "[";
+  for (int i = 0; i < kCount; ++i) {
+    document += std::string("\0\0\0\0\0\0\xf0\x3f", 8);
+    expected += i == 0 ? "1.0" : ", 1.0";
+  }
+  EXPECT_EQ(Shown(document), expected + "]");
 }
 
 TEST(JsonTest, DeepNestingEnds) {
