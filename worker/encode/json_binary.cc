@@ -4,28 +4,14 @@
 #include "worker/encode/base64.h"
 #include "worker/encode/escape.h"
 #include "worker/encode/json.h"
+#include "worker/encode/json_types.h"
 #include "worker/encode/number.h"
 #include "worker/encode/temporal.h"
 
 namespace chameleon::worker::encode {
 namespace {
 
-enum Type : uint8_t {
-  kSmallObject = 0,
-  kLargeObject = 1,
-  kSmallArray = 2,
-  kLargeArray = 3,
-  kLiteral = 4,
-  kInt16 = 5,
-  kUint16 = 6,
-  kInt32 = 7,
-  kUint32 = 8,
-  kInt64 = 9,
-  kUint64 = 10,
-  kDouble = 11,
-  kString = 12,
-  kOpaque = 15,
-};
+using namespace json_type;
 
 // Column types of opaque values.
 constexpr uint8_t kFieldTimestamp = 7, kFieldDate = 10, kFieldTime = 11, kFieldDatetime = 12,

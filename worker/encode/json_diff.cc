@@ -9,27 +9,14 @@
 
 #include "absl/status/status.h"
 #include "worker/binlog/byte_cursor.h"
+#include "worker/encode/json_types.h"
 #include "worker/encode/number.h"
 
 namespace chameleon::worker::encode {
 namespace {
 
-enum Type : uint8_t {
-  kSmallObject = 0,
-  kLargeObject = 1,
-  kSmallArray = 2,
-  kLargeArray = 3,
-  kLiteral = 4,
-  kInt16 = 5,
-  kUint16 = 6,
-  kInt32 = 7,
-  kUint32 = 8,
-  kInt64 = 9,
-  kUint64 = 10,
-  kDouble = 11,
-  kString = 12,
-  kOpaque = 15,
-};
+using namespace json_type;
+
 enum Operation : uint8_t { kReplace = 0, kInsert = 1, kRemove = 2 };
 
 constexpr int kDepthMax = 128;
