@@ -12,7 +12,7 @@ CREATE FUNCTION sch_chameleon.fn_store_batch(
   p_more boolean, p_exclusive boolean, p_rows integer, p_changes integer, p_commit_us bigint,
   p_log_table varchar, p_log_rows_max bigint, p_versions json DEFAULT NULL,
   p_ledger json DEFAULT NULL, p_defs text[] DEFAULT NULL,
-  p_xa json DEFAULT NULL)
+  p_xa json DEFAULT NULL, p_databases json DEFAULT NULL)
 RETURNS varchar LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_src sch_chameleon.t_sources;
@@ -98,8 +98,34 @@ BEGIN
   IF p_ledger IS NOT NULL THEN
     PERFORM sch_chameleon.fn_store_ledger(p_i_id_source, p_ledger);
   END IF;
+  IF p_databases IS NOT NULL THEN
+    PERFORM sch_chameleon.fn_store_databases(p_i_id_source, p_databases);
+  END IF;
   RETURN CASE WHEN v_switch THEN v_src.v_log_table[2] ELSE v_src.v_log_table[1] END;
 END $$;
+
+-- Databases' defaults (protobuf JSON of DatabaseDefault, in order) that changed.
+CREATE FUNCTION sch_chameleon.fn_store_databases(p_i_id_source bigint, p_databases json)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_changed json;
+BEGIN
+  FOR v_changed IN SELECT d FROM json_array_elements(p_databases) d LOOP
+    DELETE FROM sch_chameleon.t_database_default
+    WHERE i_id_source = p_i_id_source AND t_database = v_changed->>'database';
+    INSERT INTO sch_chameleon.t_database_default
+    SELECT p_i_id_source, v_changed->>'database', v_changed->'charset'->>'charset',
+           v_changed->'charset'->>'collation'
+    WHERE v_changed->'charset'->>'charset' <> '';
+  END LOOP;
+END $$;
+
+-- The defaults of all databases, where a copy begins the source's life.
+CREATE FUNCTION sch_chameleon.fn_start_databases(p_i_id_source bigint, p_databases json)
+RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  DELETE FROM sch_chameleon.t_database_default WHERE i_id_source = p_i_id_source;
+  SELECT sch_chameleon.fn_store_databases(p_i_id_source, p_databases)
+$$;
 
 CREATE FUNCTION sch_chameleon.fn_store_ledger(p_i_id_source bigint, p_ledger json)
 RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$

@@ -14,6 +14,29 @@
 #include "worker/take_over.h"
 
 namespace chameleon::worker {
+namespace {
+
+// Puts the defaults at the start of the stream into `server`. When the coordinator does not know
+// them, those of today must do: returns them, for the coordinator.
+std::vector<v1::DatabaseDefault> DatabasesOf(const v1::ReplicateTask& task,
+                                             v1::ServerInfo* server) {
+  std::vector<v1::DatabaseDefault> untold;
+  if (task.databases().empty()) {
+    for (const auto& [database, charset] : server->databases()) {
+      v1::DatabaseDefault& of = untold.emplace_back();
+      of.set_database(database);
+      *of.mutable_charset() = charset;
+    }
+    return untold;
+  }
+  server->clear_databases();
+  for (const v1::DatabaseDefault& of : task.databases()) {
+    (*server->mutable_databases())[of.database()] = of.charset();
+  }
+  return untold;
+}
+
+}  // namespace
 
 Task::Task(std::shared_ptr<grpc::Channel> channel, const v1::Assignment& assignment,
            std::function<void(const v1::Progress&)> report)
@@ -89,6 +112,7 @@ absl::Status Task::Replicate() {
   if (!events.ok()) return events.status();
 
   const bool is_mariadb = server.kind() == v1::ServerInfo::MARIADB;
+  const std::vector<v1::DatabaseDefault> untold = DatabasesOf(task, &server);
   stream::TableRegistry tables(options, is_mariadb, server.lower_case_table_names());
   for (const auto& version : task.tables()) {
     auto status = tables.Put(version);
@@ -108,6 +132,7 @@ absl::Status Task::Replicate() {
   reader_options.by_gtid = options.gtid_enable() && !task.start().gtid().empty();
   reader_options.skip_events = options.skip_events();
   reader_options.prepared.assign(task.prepared().begin(), task.prepared().end());
+  reader_options.databases = untold;
   // Found by GTID, the place may be in another file of another server.
   v1::Position start = task.start();
   start.set_server_id(server.server_id());

@@ -115,12 +115,13 @@ class PgBatchWriter final : public BatchWriter {
     const auto json = [](const std::string& text) { return text.empty() ? "NULL" : Literal(text); };
     std::string call = fmt::format(
         "SELECT sch_chameleon.fn_store_batch({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, "
-        "{}, {}, {})",
+        "{}, {}, {}, {})",
         lease_.source_id(), lease_.epoch(), header_.batch_id(),
         Literal(pg::ToJson(header_.begin())), Literal(pg::ToJson(header_.end())), header_.more(),
         header_.exclusive(), header_.rows(), header_.changes(), header_.commit_time_us(),
         Literal(log_table_), kLogRowsMax, versions.versions, json(ledger), versions.definitions,
-        header_.has_xa() ? Literal(pg::ToJson(header_.xa())) : "NULL");
+        header_.has_xa() ? Literal(pg::ToJson(header_.xa())) : "NULL",
+        json(pg::ToJsonArray(header_.databases())));
     if (header_.rows() > 0) call += "; COMMIT";
     return call;
   }

@@ -199,7 +199,7 @@ class PgSnapshotLoader final : public SnapshotLoader {
     }
     const auto deadline =
         std::chrono::steady_clock::now() + std::chrono::milliseconds(source_.lock_timeout_ms);
-    const std::string swap = SwapStatements(request.position());
+    const std::string swap = SwapStatements(request);
     while (true) {
       const absl::Status done = Swap(swap);
       if (done.ok()) break;
@@ -411,7 +411,7 @@ class PgSnapshotLoader final : public SnapshotLoader {
                        fmt::join(columns, ", "));
   }
 
-  std::string SwapStatements(const v1::Position& position) const {
+  std::string SwapStatements(const v1::FinishSnapshotRequest& request) const {
     // A waiting swap makes all readers wait behind it: short attempts, repeated.
     std::string sql;
     std::vector<v1::TableVersion> versions;
@@ -434,11 +434,12 @@ class PgSnapshotLoader final : public SnapshotLoader {
     // json_build_array takes at most 100 arguments: an array of json has no such limit.
     const std::string life =
         fmt::format("({}, {}, {}, {}, {}, to_json(ARRAY[{}]::json[])); ", lease_.source_id(),
-                    lease_.epoch(), target::Literal(pg::ToJson(position)),
+                    lease_.epoch(), target::Literal(pg::ToJson(request.position())),
                     versions.empty() ? "'[]'" : stored.versions, stored.definitions, notes);
     switch (options_.kind) {
       case LoadOptions::kAll:
-        sql += "SELECT sch_chameleon.fn_start_life" + life + LedgerStatement();
+        sql += "SELECT sch_chameleon.fn_start_life" + life + LedgerStatement() +
+               DatabasesStatement(request.server());
         break;
       case LoadOptions::kTables:
         sql += "SELECT sch_chameleon.fn_finish_sync" + life + LedgerStatement();
@@ -467,6 +468,17 @@ class PgSnapshotLoader final : public SnapshotLoader {
     return fmt::format("SELECT sch_chameleon.fn_start_ledger({}, ARRAY[{}]::bigint[], {}); ",
                        lease_.source_id(), fmt::join(ids, ", "),
                        ledger.empty() ? "'[]'" : target::Literal(pg::ToJsonArray(ledger)));
+  }
+
+  std::string DatabasesStatement(const v1::ServerInfo& server) const {
+    google::protobuf::RepeatedPtrField<v1::DatabaseDefault> databases;
+    for (const auto& [name, charset] : server.databases()) {
+      v1::DatabaseDefault* of = databases.Add();
+      of->set_database(name);
+      *of->mutable_charset() = charset;
+    }
+    return fmt::format("SELECT sch_chameleon.fn_start_databases({}, {}); ", lease_.source_id(),
+                       databases.empty() ? "'[]'" : target::Literal(pg::ToJsonArray(databases)));
   }
 
   // Whole schemas change places.

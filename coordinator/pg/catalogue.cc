@@ -244,7 +244,8 @@ absl::StatusOr<std::vector<SourceRecord>> PgCatalogue::Sources(const std::string
       " s.t_replica_uuid, json_build_object('schema_mappings', s.jsb_schema_mappings),"
       " s.t_binlog_name, s.i_binlog_position, s.t_gtid_set, s.t_server_id, s.i_file_created,"
       " r.t_binlog_name, r.i_binlog_position, r.t_gtid_set, r.t_server_id, r.i_file_created,"
-      " s.b_paused, s.b_take_over FROM sch_chameleon.t_sources s LEFT JOIN sch_chameleon.t_last_replayed r USING"
+      " s.b_paused, s.b_take_over FROM sch_chameleon.t_sources s LEFT JOIN "
+      "sch_chameleon.t_last_replayed r USING"
       " (i_id_source) " +
           where + " ORDER BY s.t_source",
       params);
@@ -362,6 +363,17 @@ absl::StatusOr<ReplicationStart> PgCatalogue::LoadReplication(uint64_t source_id
   for (size_t i = 0; i < prepared->size(); ++i) {
     absl::Status status = FromJson(prepared->Text(i, 0), &start.prepared.emplace_back());
     if (!status.ok()) return status;
+  }
+  auto databases = session_.Query(
+      "SELECT t_database, t_charset, t_collation FROM sch_chameleon.t_database_default"
+      " WHERE i_id_source = $1",
+      {id});
+  if (!databases.ok()) return databases.status();
+  for (size_t i = 0; i < databases->size(); ++i) {
+    v1::DatabaseDefault& of = start.databases.emplace_back();
+    of.set_database(databases->Text(i, 0));
+    of.mutable_charset()->set_charset(databases->Text(i, 1));
+    of.mutable_charset()->set_collation(databases->Text(i, 2));
   }
   return start;
 }

@@ -41,6 +41,7 @@ struct ReplicationStart {
   uint64_t next_batch_id = 1;
   std::vector<v1::TableVersion> tables;  // enabled ones, each with the version valid at `received`
   std::vector<v1::XaPrepared> prepared;
+  std::vector<v1::DatabaseDefault> databases;  // empty: not known yet
 };
 
 class Catalogue {
@@ -99,7 +100,8 @@ class Catalogue {
   // Brings the catalogue to this program's version, also one of pg_chameleon (see upgrade.h); the
   // answer says what was done.
   virtual absl::StatusOr<std::string> UpgradeReplicaSchema(const Config& config) = 0;
-  // enable_replica in a catalogue of pg_chameleon: the source is at rest, so that it can be upgraded.
+  // enable_replica in a catalogue of pg_chameleon: the source is at rest, so that it can be
+  // upgraded.
   virtual absl::Status EnableInOldCatalogue(const std::string& source) = 0;
 
   // Is the target usable for this source? Schemas present (when `initialised`) or creatable,

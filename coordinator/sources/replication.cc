@@ -92,6 +92,7 @@ absl::Status SourceActor::RunOnce(RunOutcome* outcome) {
   task->set_batch_delay_ms(Settings(*config).batch_delay_ms);
   for (v1::TableVersion& version : start->tables) task->add_tables()->Swap(&version);
   for (v1::XaPrepared& prepared : start->prepared) task->add_prepared()->Swap(&prepared);
+  for (v1::DatabaseDefault& of : start->databases) task->add_databases()->Swap(&of);
 
   Publish(session);
   {

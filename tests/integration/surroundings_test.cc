@@ -146,6 +146,22 @@ TEST_P(SurroundingsTest, DefaultsOfTheTargetsRoleAndDatabase) {
   ExpectEqual();
 }
 
+// A stream that lags reads CREATE TABLE with the defaults of then, also after a restart in between.
+TEST_P(SurroundingsTest, DatabaseDefaultsAsOfTheStatement) {
+  Begin({"CREATE TABLE t (id INT PRIMARY KEY)", "ALTER DATABASE d CHARACTER SET latin2"});
+  replica_->Stop("s");
+  Run({"SET NAMES utf8mb4", "CREATE TABLE w (id INT PRIMARY KEY, a TEXT)",
+       "INSERT INTO w VALUES (1, 'h\xc3\xa9')", "ALTER DATABASE d CHARACTER SET utf8mb4",
+       "CREATE TABLE x (id INT PRIMARY KEY, a TEXT)", "INSERT INTO x VALUES (1, 'h\xc3\xa9')"});
+  replica_->Start("s");
+  ExpectEqual();
+  replica_->Stop("s");
+  Run({"SET NAMES utf8mb4", "CREATE TABLE y (id INT PRIMARY KEY, a TEXT)",
+       "INSERT INTO y VALUES (1, 'h\xc3\xa9')", "ALTER DATABASE d CHARACTER SET latin1"});
+  replica_->Start("s");
+  ExpectEqual();
+}
+
 ON_BOTH_SERVERS(SurroundingsTest);
 
 }  // namespace

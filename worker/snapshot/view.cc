@@ -217,22 +217,44 @@ class Opener {
   absl::Status BeginAndRead() {
     if (!lockless_) {
       if (auto s = OpenLanes(request_.lanes); !s.ok()) return s;
+      if (auto s = ReadCharsets(); !s.ok()) return s;
       auto status = source::ReadBinlogStatus(view_.catalogue.get(), view_.server);
       if (!status.ok()) return status.status();
       SetPosition(status->file, status->offset, status->gtid);
       if (auto s = ReadTables(); !s.ok()) return s;
+      // Locks on single tables do not keep ALTER DATABASE away.
+      if (!CharsetsStay()) return Moving();
       return CheckPreparedXa();
     }
     // No lock keeps DDL away: the definitions before and after the view must be the same.
     for (int attempt = 0; attempt < kQuietAttemptsMax; ++attempt) {
       std::vector<v1::TableDef> before = view_.tables;
+      if (auto s = ReadCharsets(); !s.ok()) return s;
       view_.lanes.clear();
       if (auto s = OpenLanes(1); !s.ok()) return s;
       if (auto s = ReadSnapshotPosition(); !s.ok()) return s;
       if (auto s = ReadTables(); !s.ok()) return s;
-      if (SameTables(before, view_.tables)) return CheckPreparedXa();
+      if (SameTables(before, view_.tables) && CharsetsStay()) return CheckPreparedXa();
     }
+    return Moving();
+  }
+
+  static absl::Status Moving() {
     return absl::UnavailableError("the source's tables keep changing: no consistent view");
+  }
+
+  absl::Status ReadCharsets() { return source::ReadCharsets(view_.catalogue.get(), &view_.server); }
+
+  // Are the databases' defaults those that were read before?
+  bool CharsetsStay() {
+    const auto before = view_.server.databases();
+    if (!ReadCharsets().ok() || before.size() != view_.server.databases().size()) return false;
+    return std::all_of(before.begin(), before.end(), [&](const auto& entry) {
+      const auto now = view_.server.databases().find(entry.first);
+      return now != view_.server.databases().end() &&
+             now->second.charset() == entry.second.charset() &&
+             now->second.collation() == entry.second.collation();
+    });
   }
 
   static bool SameTables(const std::vector<v1::TableDef>& a, const std::vector<v1::TableDef>& b) {

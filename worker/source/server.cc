@@ -96,6 +96,7 @@ absl::Status ReadCharsets(Connection* connection, v1::ServerInfo* server) {
       "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM "
       "information_schema.SCHEMATA");
   if (!databases.ok()) return databases.status();
+  server->clear_databases();
   for (size_t i = 0; i < databases->rows.size(); ++i) {
     v1::CharsetDefault& of = (*server->mutable_databases())[databases->Get(i, 0)];
     of.set_charset(databases->Get(i, 1));

@@ -129,6 +129,22 @@ void AddLosses(const TableState& table, v1::BatchHeader* header) {
 
 }  // namespace
 
+void Notes::Count(const v1::LedgerEntry& entry) {
+  for (auto& known : ledger) {
+    if (known.table_id() != entry.table_id() || known.kind() != entry.kind()) continue;
+    known.set_count(known.count() + entry.count());
+    return;
+  }
+  ledger.push_back(entry);
+}
+
+void Notes::Take(Notes* later) {
+  for (const auto& entry : later->ledger) Count(entry);
+  for (auto& changed : later->databases) databases.push_back(std::move(changed));
+  later->ledger.clear();
+  later->databases.clear();
+}
+
 absl::Status EncodeBatch(Batch* batch, v1::BatchHeader* header, std::string* out) {
   for (size_t at = 0; at < batch->ready_lines.size();) {
     const size_t end = batch->ready_lines.find('\n', at) + 1;
@@ -137,7 +153,8 @@ absl::Status EncodeBatch(Batch* batch, v1::BatchHeader* header, std::string* out
     at = end;
   }
   uint32_t rows = batch->ready_rows;
-  for (auto& entry : batch->ledger) *header->add_ledger() = std::move(entry);
+  for (auto& entry : batch->notes.ledger) *header->add_ledger() = std::move(entry);
+  for (auto& changed : batch->notes.databases) *header->add_databases() = std::move(changed);
   LineWriter writer(header->batch_id(), out);
   for (const auto& table : batch->changes.tables()) {
     const size_t mark = out->size();

@@ -20,6 +20,16 @@ struct TableStop {
   std::string reason;
 };
 
+// What was read beside rows: it becomes known together with the position behind it.
+struct Notes {
+  std::vector<v1::LedgerEntry> ledger;         // one entry per table and kind
+  std::vector<v1::DatabaseDefault> databases;  // defaults that changed, in order
+
+  void Count(const v1::LedgerEntry& entry);
+  // Adds those of `later`, and empties it.
+  void Take(Notes* later);
+};
+
 // What has been read of a source transaction and not yet been handed on.
 struct Transaction {
   std::vector<RowChange> changes;
@@ -27,8 +37,10 @@ struct Transaction {
   uint64_t changes_read = 0;  // also those that a savepoint undid
   std::vector<TableStop> stops;
   bool moves_incomplete_rows = false;  // it may need more than one batch: see ChangeSet::Fits
+  Notes notes;                         // travel with its end, as they would be read again before
 
-  bool empty() const { return changes_read == 0 && stops.empty(); }
+  // Has it nothing that must move the position?
+  bool empty() const { return changes_read == 0 && stops.empty() && notes.databases.empty(); }
 };
 
 struct Batch {
@@ -42,7 +54,7 @@ struct Batch {
   uint64_t commits = 0;                          // source transactions that end in it
   bool advance = false;                          // moves the position although it has no changes
   std::chrono::steady_clock::time_point opened;  // of its first change
-  std::vector<v1::LedgerEntry> ledger;
+  Notes notes;
   std::vector<TableStop> stops;
   v1::XaStep xa;  // what becomes of a prepared transaction; none: KIND_UNSPECIFIED
 
@@ -54,8 +66,9 @@ struct Batch {
 };
 
 // Log lines (see docs/architecture.md) of `batch`, appended to `out`, deletes before updates before
-// inserts, table by table. Fills rows, table_ids and ledger of `header`; header.batch_id is read.
-// A row that cannot be encoded stops its table: its changes are replaced by one `stop` line.
+// inserts, table by table. Fills rows, table_ids, ledger and databases of `header`; header.batch_id
+// is read. A row that cannot be encoded stops its table: its changes are replaced by one `stop`
+// line.
 absl::Status EncodeBatch(Batch* batch, v1::BatchHeader* header, std::string* out);
 
 }  // namespace chameleon::worker::stream

@@ -65,6 +65,7 @@ absl::Status BatchQueue::Commit(Transaction* tx, const v1::Position& end, int64_
     open_.reset();
     return status;
   }
+  batch->notes.Take(&tx->notes);
   batch->end = end;
   batch->commit_time_us = commit_time_us;
   ++batch->commits;
@@ -105,6 +106,7 @@ absl::Status BatchQueue::Part(Transaction* tx, bool last, const v1::Position& en
   if (!status.ok()) return status;
   batch->more = !last;
   if (last) {
+    batch->notes.Take(&tx->notes);
     batch->end = end;
     batch->commit_time_us = commit_time_us;
     batch->commits = 1;
@@ -125,26 +127,16 @@ absl::Status BatchQueue::PutAlone(std::unique_ptr<Batch> batch) {
   return absl::OkStatus();
 }
 
-absl::Status BatchQueue::Advance(const v1::Position& end) {
+absl::Status BatchQueue::Advance(Transaction* tx, const v1::Position& end) {
   std::unique_lock lock(mutex_);
   if (closed_) return absl::CancelledError("the stream is closing");
   const bool first = open_ == nullptr;
   Batch* batch = Open();
+  batch->notes.Take(&tx->notes);
   batch->end = end;
   batch->advance = true;
   if (first) changed_.notify_all();
   return absl::OkStatus();
-}
-
-void BatchQueue::Ledger(const v1::LedgerEntry& entry) {
-  std::lock_guard lock(mutex_);
-  // One entry per kind, however long the uplink is busy.
-  for (auto& known : ledger_) {
-    if (known.table_id() != entry.table_id() || known.kind() != entry.kind()) continue;
-    known.set_count(known.count() + entry.count());
-    return;
-  }
-  ledger_.push_back(entry);
 }
 
 std::unique_ptr<Batch> BatchQueue::Take() {
@@ -167,8 +159,6 @@ std::unique_ptr<Batch> BatchQueue::Take() {
       changed_.wait(lock);
     }
   }
-  for (auto& entry : ledger_) batch->ledger.push_back(std::move(entry));
-  ledger_.clear();
   changed_.notify_all();
   return batch;
 }

@@ -40,10 +40,8 @@ class BatchQueue {
   absl::Status PutAlone(std::unique_ptr<Batch> batch);
   // How many batches the transaction of the last Part() or PutAlone() has so far.
   uint32_t parts() const { return parts_; }
-  // The source has nothing newer than `end`.
-  absl::Status Advance(const v1::Position& end);
-  // Counts something that was ignored by name; travels with the next batch.
-  void Ledger(const v1::LedgerEntry& entry);
+  // Nothing of ours is left before `end`; takes the notes of `tx`, which has nothing else.
+  absl::Status Advance(Transaction* tx, const v1::Position& end);
 
   // Uplink. The next batch: a full one at once, the open one when it has waited long enough; null
   // after Close() when everything committed has been taken.
@@ -67,7 +65,6 @@ class BatchQueue {
   std::condition_variable changed_;
   std::deque<std::unique_ptr<Batch>> full_;  // guarded by mutex_, as is all below
   std::unique_ptr<Batch> open_;
-  std::vector<v1::LedgerEntry> ledger_;
   bool closed_ = false;
   uint32_t parts_ = 0;  // reader thread
   bool last_was_part_ = false;

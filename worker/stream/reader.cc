@@ -49,6 +49,7 @@ Reader::Reader(const Options& options, LogPosition position, TableRegistry* tabl
       advanced_(position_.current()) {
   for (const auto& prepared : options_.prepared) prepared_[prepared.xid()] = prepared.parts();
   tables_->SetReader(&position_, options_.by_gtid);
+  tx_.notes.databases = options_.databases;
 }
 
 std::string Reader::Where() const {
@@ -60,7 +61,11 @@ absl::Status Reader::Run(source::EventSource* events) {
   parser_.SetWireChecksum(events->first_rotate_has_checksum());
   while (true) {
     auto raw = events->Next();
-    if (!raw.ok()) return raw.status();
+    if (!raw.ok()) {
+      // What was read of others' transactions need not be read again.
+      if (auto status = Advance(); !status.ok()) return status;
+      return raw.status();
+    }
     auto event = parser_.Parse(*raw);
     if (!event.ok()) return WithContext(event.status(), Where());
     header_ = event->header;
@@ -158,12 +163,17 @@ absl::Status Reader::OnHeartbeat(const Event& event) {
 
 absl::Status Reader::AdvanceIfDue() {
   const auto now = Clock::now();
-  if (now < next_advance_ || group_ != Group::kNone || commit_deferred_) return absl::OkStatus();
+  if (now < next_advance_) return absl::OkStatus();
   next_advance_ = now + kAdvanceEvery;
+  return Advance();
+}
+
+absl::Status Reader::Advance() {
+  if (group_ != Group::kNone || commit_deferred_) return absl::OkStatus();
   if (SamePosition(advanced_, position_.current())) return absl::OkStatus();
   if (!options_.by_gtid && !position_.AddressableByFile()) return absl::OkStatus();
   advanced_ = position_.current();
-  return queue_->Advance(advanced_);
+  return queue_->Advance(&tx_, advanced_);
 }
 
 absl::Status Reader::OnGtid(const Event& event) {
@@ -205,6 +215,7 @@ absl::Status Reader::OnOtherQuery(const binlog::Query& query) {
   using Action = SchemaFollower::Action;
   auto action = schema_->Follow(query, position_.current());
   if (!action.ok()) return action.status();
+  for (auto& changed : action->databases) tx_.notes.databases.push_back(std::move(changed));
   switch (action->kind) {
     case Action::kBegin:
       group_ = Group::kTransaction;
@@ -244,6 +255,7 @@ absl::Status Reader::OnOtherQuery(const binlog::Query& query) {
       action->batch->commit_time_us =
           tx_time_us_ != 0 ? tx_time_us_ : int64_t{header_.timestamp} * 1'000'000;
       advanced_ = position_.current();
+      if (!inside) action->batch->notes.Take(&tx_.notes);
       return queue_->PutAlone(std::move(action->batch));
     }
     case Action::kBenign:
@@ -331,7 +343,7 @@ void Reader::Ignored(const std::string& kind, uint64_t table_id) {
   entry.set_kind(kind);
   entry.set_count(1);
   *entry.mutable_example_position() = position_.current();
-  queue_->Ledger(entry);
+  tx_.notes.Count(entry);
 }
 
 void Reader::PublishStatus() {

@@ -36,7 +36,8 @@ class Reader {
     BatchLimits limits;
     bool by_gtid = false;  // restarts go by GTID: offsets beyond 4 GiB do not matter
     v1::SkipEvents skip_events;
-    std::vector<v1::XaPrepared> prepared;  // what the coordinator keeps aside
+    std::vector<v1::XaPrepared> prepared;        // what the coordinator keeps aside
+    std::vector<v1::DatabaseDefault> databases;  // the coordinator does not know them: to be told
   };
 
   // None of the pointers is owned; all outlive the reader.
@@ -93,6 +94,7 @@ class Reader {
   void UndoSince(size_t first);
   void StopTable(const std::shared_ptr<TableState>& table, const std::string& reason);
   absl::Status AdvanceIfDue();
+  absl::Status Advance();
   bool Skips(const TableState& table, binlog::RowKind kind) const;
   void Ignored(const std::string& kind, uint64_t table_id);
   std::string Where() const;

@@ -130,17 +130,36 @@ absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
   if (const auto* dml = std::get_if<ddl::Dml>(&statement)) {
     return Named(Action::kStatementDml, dml->kind);
   }
+  auto databases = FollowDatabases(statement, query, context);
+  auto action = FollowTables(statement, *text, query.error_code, context, position);
+  if (action.ok()) action->databases = std::move(databases);
+  return action;
+}
+
+std::vector<v1::DatabaseDefault> SchemaFollower::FollowDatabases(
+    const ddl::Statement& statement, const binlog::Query& query,
+    const ddl::SessionContext& context) {
   const RegistryLookup lookup(*tables_, server_);
   const auto inherited = InheritedCharset(query, server_);
-  if (auto change = ddl::DatabaseChangeOf(statement, lookup, inherited, context)) {
-    auto* databases = server_.mutable_databases();
-    if (change->charset.has_value()) {
-      (*databases)[change->schema].set_charset(change->charset->charset);
-      (*databases)[change->schema].set_collation(change->charset->collation);
-    } else {
-      databases->erase(change->schema);
-    }
+  const auto change = ddl::DatabaseChangeOf(statement, lookup, inherited, context);
+  if (!change.has_value()) return {};
+  v1::DatabaseDefault changed;
+  changed.set_database(change->schema);
+  if (change->charset.has_value()) {
+    changed.mutable_charset()->set_charset(change->charset->charset);
+    changed.mutable_charset()->set_collation(change->charset->collation);
+    (*server_.mutable_databases())[change->schema] = changed.charset();
+  } else {
+    server_.mutable_databases()->erase(change->schema);
   }
+  return {changed};
+}
+
+absl::StatusOr<Action> SchemaFollower::FollowTables(const ddl::Statement& statement,
+                                                    const std::string& text, uint16_t error_code,
+                                                    const ddl::SessionContext& context,
+                                                    const v1::Position& position) {
+  const RegistryLookup lookup(*tables_, server_);
   auto changes = ddl::ApplyStatement(statement, lookup, context);
   if (!changes.ok()) return changes.status();
   for (auto& change : *changes) {
@@ -162,8 +181,8 @@ absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
     change.clear_after();
   }
   if (changes->empty()) return Named(Action::kBenign, ddl::LowerAscii(ddl::Describe(statement)));
-  if (query.error_code != 0) return Failed(*changes, *text, query.error_code);
-  return Change(*changes, *text, position);
+  if (error_code != 0) return Failed(*changes, text, error_code);
+  return Change(*changes, text, position);
 }
 
 // A statement that is logged with an error was partly executed: nobody knows how far.

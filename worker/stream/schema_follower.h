@@ -13,6 +13,8 @@
 #include "absl/status/statusor.h"
 #include "chameleon/v1/worker.pb.h"
 #include "worker/binlog/event.h"
+#include "worker/ddl/session_context.h"
+#include "worker/ddl/statement.h"
 #include "worker/stream/batch.h"
 #include "worker/stream/table_registry.h"
 
@@ -24,6 +26,7 @@ class SchemaFollower {
   using ChangeSchema = std::function<absl::StatusOr<v1::ChangeSchemaResponse>(
       const v1::ChangeSchemaRequest& request)>;
 
+  // `server`: with the databases' defaults at the position that the stream starts at.
   SchemaFollower(const v1::Lease& lease, const v1::ServerInfo& server, TableRegistry* tables,
                  ChangeSchema change_schema);
 
@@ -43,11 +46,18 @@ class SchemaFollower {
     Kind kind = kBenign;
     std::string name;  // savepoint; what a benign statement was
     std::unique_ptr<Batch> batch;
+    std::vector<v1::DatabaseDefault> databases;  // whose defaults it changes
   };
   // `position`: the end of the statement's event, or of its group when it is one of its own.
   absl::StatusOr<Action> Follow(const binlog::Query& query, const v1::Position& position);
 
  private:
+  std::vector<v1::DatabaseDefault> FollowDatabases(const ddl::Statement& statement,
+                                                   const binlog::Query& query,
+                                                   const ddl::SessionContext& context);
+  absl::StatusOr<Action> FollowTables(const ddl::Statement& statement, const std::string& text,
+                                      uint16_t error_code, const ddl::SessionContext& context,
+                                      const v1::Position& position);
   absl::StatusOr<Action> Change(const std::vector<v1::TableChange>& changes,
                                 const std::string& text, const v1::Position& position);
   absl::StatusOr<Action> Failed(const std::vector<v1::TableChange>& changes,

@@ -90,6 +90,10 @@ absl::Status Uplink::Send(Batch* batch, Acks* acks) {
   std::string data;
   auto status = EncodeBatch(batch, &header, &data);
   if (!status.ok()) return status;
+  // Parts whose end never comes are sent again: what they lose counts with the end.
+  held_.MergeFrom(header.ledger());
+  header.clear_ledger();
+  if (!batch->more) header.mutable_ledger()->Swap(&held_);
 
   // kInFlightMax acks behind: the coordinator is slower than we are.
   if (next_batch_id_ > kInFlightMax && !acks->WaitFor(next_batch_id_ - kInFlightMax)) {

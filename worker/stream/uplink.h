@@ -39,6 +39,7 @@ class Uplink {
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientReaderWriter<v1::BatchFrame, v1::BatchAck>> stream_;
   v1::BatchFrame frame_;
+  google::protobuf::RepeatedPtrField<v1::LedgerEntry> held_;  // of parts that go on
   bool hello_sent_ = false;
 };
 

@@ -128,18 +128,34 @@ TEST_F(BatchQueueTest, ATransactionThatCannotBeNettedLeavesNoHalf) {
   }
 }
 
-TEST_F(BatchQueueTest, LedgerTravelsWithTheNextBatch) {
+TEST_F(BatchQueueTest, NotesTravelWithThePositionBehindThem) {
   BatchQueue queue({.delay = std::chrono::milliseconds(1)});
+  Transaction nothing_of_ours;
   v1::LedgerEntry entry;
   entry.set_kind("statement_ignored:grant");
   entry.set_count(1);
-  for (int i = 0; i < 3; ++i) queue.Ledger(entry);
-  ASSERT_TRUE(queue.Advance(At(7)).ok());
+  for (int i = 0; i < 3; ++i) nothing_of_ours.notes.Count(entry);
+  ASSERT_TRUE(queue.Advance(&nothing_of_ours, At(7)).ok());
   auto batch = queue.Take();
   EXPECT_TRUE(batch->advance);
-  ASSERT_EQ(batch->ledger.size(), 1u);
-  EXPECT_EQ(batch->ledger[0].kind(), "statement_ignored:grant");
-  EXPECT_EQ(batch->ledger[0].count(), 3u);
+  ASSERT_EQ(batch->notes.ledger.size(), 1u);
+  EXPECT_EQ(batch->notes.ledger[0].kind(), "statement_ignored:grant");
+  EXPECT_EQ(batch->notes.ledger[0].count(), 3u);
+  EXPECT_TRUE(nothing_of_ours.notes.ledger.empty());
+}
+
+// A transaction that is read again from its beginning would be counted twice.
+TEST_F(BatchQueueTest, PartsThatGoOnHaveNoNotes) {
+  BatchQueue queue({.delay = std::chrono::milliseconds(1)});
+  auto tx = Inserts(1);
+  v1::LedgerEntry entry;
+  entry.set_kind("unknown_table:d.x");
+  entry.set_count(1);
+  tx.notes.Count(entry);
+  ASSERT_TRUE(queue.Part(&tx, false, At(7), 0).ok());
+  EXPECT_TRUE(queue.Take()->notes.ledger.empty());
+  ASSERT_TRUE(queue.Part(&tx, true, At(9), 0).ok());
+  EXPECT_EQ(queue.Take()->notes.ledger.size(), 1u);
 }
 
 }  // namespace
