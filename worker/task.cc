@@ -84,11 +84,6 @@ absl::Status Task::Preflight() {
 }
 
 absl::Status Task::Snapshot() {
-  auto checked = source::Preflight(assignment_.connection(), assignment_.options(), true);
-  if (!checked.ok()) return checked.status();
-  for (const auto& warning : checked->warnings) {
-    spdlog::warn("{} src={}", warning, assignment_.lease().source());
-  }
   stream::CoordinatorLink link(channel_, assignment_.lease(), report_);
   return snapshot::RunSnapshot(assignment_, &link, &stop_);
 }
@@ -107,6 +102,10 @@ absl::Status Task::Replicate() {
   const auto& options = assignment_.options();
   auto checked = source::Preflight(assignment_.connection(), options, false);
   if (!checked.ok()) return checked.status();
+  for (const std::string& schema : checked->missing_schemas) {
+    spdlog::warn("database {} is not there or may not be seen: nothing of it is read src={}",
+                 schema, assignment_.lease().source());
+  }
   v1::ServerInfo server;
   auto events = source::OpenServerEvents(assignment_.connection(), options, task.start(), &server);
   if (!events.ok()) return events.status();

@@ -212,6 +212,31 @@ TEST_P(SchemaChangeTest, EmptyTablesAreNeverCopied) {
   ExpectEqualAndNoneLeft();
 }
 
+// A database that the source has dropped is no reason to stop: not for the next start, nor for the
+// copy of another database's table. It may come back.
+TEST_P(SchemaChangeTest, ADroppedDatabaseStopsNothing) {
+  Run({"CREATE TABLE t (id INT PRIMARY KEY)", "CREATE TABLE e.t (id INT PRIMARY KEY)",
+       "INSERT INTO e.t VALUES (1)"});
+  Begin();
+  Run({"DROP DATABASE e", "INSERT INTO t VALUES (1)"});
+  replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+  replica_->Stop("s");
+  replica_->Start("s");
+  replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+  EXPECT_THAT(replica_->Logs(), HasSubstr("database e is not there or may not be seen: nothing of "
+                                          "it is read"));
+  replica_->MustCtl({"sync_tables", "--source", "s", "--tables", "d.t"});
+  EXPECT_THAT(replica_->Ctl({"refresh_schema", "--source", "s", "--schema", "e"}).err,
+              HasSubstr("database e does not exist"));
+  Run({"CREATE DATABASE e", "CREATE TABLE e.t (id INT PRIMARY KEY, n INT)",
+       "INSERT INTO e.t VALUES (2, 3)", "INSERT INTO t VALUES (2)"});
+  EXPECT_EQ(replica_->Differences("s", std::chrono::seconds(60)), "");
+  EXPECT_EQ(
+      One("SELECT count(*) FROM sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled AND "
+          "NOT b_dropped"),
+      "0");
+}
+
 // A view of a user stands in the way: the table leaves, and the error names the view.
 TEST_P(SchemaChangeTest, AViewInTheWayIsNamed) {
   Run(ShopTables());

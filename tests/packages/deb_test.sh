@@ -38,8 +38,10 @@ step "a bare Debian with what the package depends on"
 make_chroot "$root"
 cp "$deb" "$root/root/chameleon.deb"
 dependencies=$(dpkg-deb -f "$deb" Depends | tr ',' '\n' | sed 's/(.*//; s/|.*//; s/ //g')
+# The bare system may be an old copy.
+apt() { in_chroot "$root" apt-get -qq -o Acquire::Retries=5 "$@" >>"$dir/apt.log" 2>&1; }
 # shellcheck disable=SC2086
-in_chroot "$root" apt-get -qq install --no-install-recommends $dependencies >"$dir/apt.log" 2>&1 ||
+apt update && apt install --no-install-recommends $dependencies ||
   { tail -20 "$dir/apt.log"; fail "dependencies"; }
 inventory() {
   (cd "$root" && find . -xdev \( -path ./proc -o -path ./dev -o -path ./tmp -o -path ./var/lib/dpkg \

@@ -4,16 +4,31 @@
 # The system is made by debootstrap from the machine's own mirror, keys and proxy, once; copies of
 # it are given out. Needs root.
 
-# debian_mirror: the address of the machine's own Debian, as apt knows it.
+# debian_mirror CODENAME: the address of the machine's own Debian, as apt knows it. A machine made from
+# an image may have no lists: they are fetched into a directory that is gone afterwards.
 debian_mirror() {
-  apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT) $(ORIGIN)' \
-    'Created-By: Packages' | awk -v codename="$1" \
-    '$2 == codename && $3 == "main" && $4 == "Debian" { print $1; exit }'
+  local options=() found lists
+  find_mirror() {
+    # shellcheck disable=SC2016
+    apt-get "${options[@]}" indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT) $(ORIGIN)' \
+      'Created-By: Packages' | awk -v codename="$1" \
+      '$2 == codename && $3 == "main" && $4 == "Debian" { print $1; exit }'
+  }
+  found=$(find_mirror "$1")
+  if [ -z "$found" ]; then
+    lists=$(mktemp -d)
+    mkdir "$lists/partial"
+    options=(-qq -o "Dir::State::Lists=$lists" -o "APT::Sandbox::User=$(id -un)" -o Acquire::Retries=5)
+    apt-get "${options[@]}" update >&2 || true
+    found=$(find_mirror "$1")
+    rm -rf "$lists"
+  fi
+  echo "$found"
 }
 
 # make_chroot DIRECTORY: a new minimal Debian of this machine's release, apt ready to install.
 make_chroot() {
-  local cache=${CHAMELEON_CACHE:-$HOME/.cache/chameleon} codename base mirror
+  local cache=${CHAMELEON_CACHE:-$HOME/.cache/chameleon} codename base mirror attempt
   codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
   base=$cache/debootstrap-$codename
   mkdir -p "$cache"
@@ -25,16 +40,20 @@ make_chroot() {
       echo "error: apt knows no Debian $codename; run apt-get update" >&2
       exit 1
     fi
-    rm -rf "$base.new"
-    debootstrap --variant=minbase "$codename" "$base.new" "$mirror" >"$base.log" 2>&1 ||
-      { tail -20 "$base.log" >&2; exit 1; }
+    for attempt in 1 2 3; do
+      rm -rf "$base.new"
+      debootstrap --variant=minbase "$codename" "$base.new" "$mirror" >"$base.log" 2>&1 && break
+      tail -20 "$base.log" >&2
+      [ $attempt -lt 3 ] || exit 1
+      sleep $((attempt * 5))
+    done
     # The machine's own sources (with security updates) and whatever apt needs to reach them.
     rm -f "$base.new/etc/apt/sources.list"
     for file in /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list; do
       [ ! -s "$file" ] || cp "$file" "$base.new/etc/apt/${file#/etc/apt/}"
     done
     cp /etc/apt/apt.conf.d/*proxy* "$base.new/etc/apt/apt.conf.d/" 2>/dev/null || true
-    chroot "$base.new" apt-get -qq update >>"$base.log" 2>&1 ||
+    chroot "$base.new" apt-get -qq -o Acquire::Retries=5 update >>"$base.log" 2>&1 ||
       { tail -20 "$base.log" >&2; exit 1; }
     # No daemon starts by being installed.
     printf '#!/bin/sh\nexit 101\n' >"$base.new/usr/sbin/policy-rc.d"
@@ -49,7 +68,8 @@ make_chroot() {
 }
 
 # in_chroot DIRECTORY COMMAND…: with /proc and /dev, in namespaces of its own: what it starts ends
-# with it, it ends with who called it, and no mount outlives it. chroot_binds, if set, is a directory and where to mount it.
+# with it, it ends with who called it, and no mount outlives it. chroot_binds, if set, is a directory and where to
+# mount it.
 in_chroot() {
   local root=$1
   shift

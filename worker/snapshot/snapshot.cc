@@ -34,7 +34,8 @@ class Snapshot {
 
   absl::Status Run() {
     progress_.SetPhase("preflight");
-    auto fit = source::Preflight(assignment_.connection(), assignment_.options(), true);
+    auto fit = source::Preflight(assignment_.connection(), assignment_.options(), true,
+                                 assignment_.snapshot().only());
     if (!fit.ok()) return fit.status();
     for (const std::string& warning : fit->warnings) spdlog::warn("{}", warning);
     server_ = fit->server;

@@ -97,7 +97,8 @@ absl::Status ReadForSnapshot(Connection* connection, const TableFilter& filter, 
 }  // namespace
 
 absl::StatusOr<PreflightResult> Preflight(const v1::SourceConnection& config,
-                                          const v1::SourceOptions& options, bool for_snapshot) {
+                                          const v1::SourceOptions& options, bool for_snapshot,
+                                          const TableNames& only) {
   auto connection = Connection::Open(config);
   if (!connection.ok()) return connection.status();
   auto server = ReadServerInfo(connection->get());
@@ -106,6 +107,7 @@ absl::StatusOr<PreflightResult> Preflight(const v1::SourceConnection& config,
   Facts facts;
   facts.server = *server;
   facts.for_snapshot = for_snapshot;
+  for (const v1::TableName& name : only) facts.only.push_back(name.schema());
   auto variables = ReadVariables(connection->get(), PreflightVariables());
   if (!variables.ok()) return variables.status();
   facts.variables = *variables;
@@ -120,7 +122,7 @@ absl::StatusOr<PreflightResult> Preflight(const v1::SourceConnection& config,
     if (auto s = ReadForSnapshot(connection->get(), filter, &facts); !s.ok()) return s;
   }
   if (auto bad = Judge(facts, options); !bad.empty()) return ToStatus(bad);
-  return PreflightResult{*server, Warn(facts)};
+  return PreflightResult{*server, Warn(facts), MissingSchemas(facts, options)};
 }
 
 }  // namespace chameleon::worker::source

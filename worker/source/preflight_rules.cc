@@ -125,19 +125,26 @@ void JudgeFilters(const Facts& facts, std::vector<Condition>* out) {
   }
 }
 
+bool SameSchema(const Facts& facts, const std::string& a, const std::string& b) {
+  return facts.server.lower_case_table_names() != 0 ? LowerAscii(a) == LowerAscii(b) : a == b;
+}
+
+bool IsAmong(const Facts& facts, const std::vector<std::string>& schemas, const std::string& name) {
+  return std::any_of(schemas.begin(), schemas.end(),
+                     [&](const auto& schema) { return SameSchema(facts, schema, name); });
+}
+
+// What is copied must be there. A stream goes on without: the source may drop a database, and make
+// it again.
 void JudgeSchemas(const Facts& facts, const v1::SourceOptions& options,
                   std::vector<Condition>* out) {
-  bool fold = facts.server.lower_case_table_names() != 0;
-  for (const auto& [schema, target] : options.schema_mappings()) {
-    bool found = std::any_of(facts.schemas.begin(), facts.schemas.end(), [&](const auto& name) {
-      return fold ? LowerAscii(name) == LowerAscii(schema) : name == schema;
-    });
-    if (!found) {
-      out->push_back(
-          {"DATABASE_MISSING", schema,
-           fmt::format("database {} does not exist or {} may not see it", schema, facts.account),
-           "Correct schema_mappings, or grant SELECT on the database."});
-    }
+  if (!facts.for_snapshot) return;
+  for (const std::string& schema : MissingSchemas(facts, options)) {
+    if (!facts.only.empty() && !IsAmong(facts, facts.only, schema)) continue;
+    out->push_back(
+        {"DATABASE_MISSING", schema,
+         fmt::format("database {} does not exist or {} may not see it", schema, facts.account),
+         "Correct schema_mappings, or grant SELECT on the database."});
   }
 }
 
@@ -273,6 +280,15 @@ bool Grants::HasOn(std::string_view privilege, std::string_view schema) const {
 bool LogsOwnChangesOnly(const Facts& facts) {
   const std::string old_name = Value(facts, "log_slave_updates");
   return (old_name.empty() ? Value(facts, "log_replica_updates") : old_name) == "OFF";
+}
+
+std::vector<std::string> MissingSchemas(const Facts& facts, const v1::SourceOptions& options) {
+  std::vector<std::string> missing;
+  for (const auto& [schema, target] : options.schema_mappings()) {
+    if (!IsAmong(facts, facts.schemas, schema)) missing.push_back(schema);
+  }
+  std::sort(missing.begin(), missing.end());  // a protobuf map has no order
+  return missing;
 }
 
 const std::vector<std::string_view>& PreflightVariables() {

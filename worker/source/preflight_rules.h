@@ -47,6 +47,7 @@ struct Facts {
   BinlogStatus status;
   std::vector<std::string> schemas;  // mapped ones that exist
   bool for_snapshot = false;
+  std::vector<std::string> only;  // databases of a snapshot of some tables; empty: all mapped ones
   bool may_see_xa = true;
   size_t prepared_xa = 0;
   std::vector<std::string> non_transactional;  // "shop.log (MyISAM)"
@@ -57,6 +58,9 @@ bool LogsOwnChangesOnly(const Facts& facts);
 
 // Names of the global variables that `Facts::variables` needs.
 const std::vector<std::string_view>& PreflightVariables();
+
+// Mapped databases that are not there, or that the account may not see.
+std::vector<std::string> MissingSchemas(const Facts& facts, const v1::SourceOptions& options);
 
 // Empty when the version is good.
 std::vector<Condition> JudgeVersion(std::string_view version);

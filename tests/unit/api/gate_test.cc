@@ -7,10 +7,12 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <thread>
 
 #include "chameleon/v1/control.grpc.pb.h"
 #include "chameleon/v1/worker.grpc.pb.h"
@@ -59,6 +61,7 @@ std::string Show(const absl::Status& status) {
 class GateTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
+    signal(SIGPIPE, SIG_IGN);  // the programs block it
     ASSERT_TRUE(
         InitLogging({.level = "debug", .directory = testing::TempDir(), .name = "gate"}).ok());
     files_ = new TlsFiles();
@@ -302,6 +305,44 @@ TEST_F(GateTest, CertificatesOfClients) {
       refused("does not accept the certificate " + files_->Pem("expired") + ": it has expired"));
 }
 
+// A certificate is renewed under a listener that goes on; what is half renewed or gone heals.
+TEST_F(GateTest, ARenewedCertificateNeedsNoRestart) {
+  files_->Certificate("renewed", {}, -1);
+  files_->Certificate("next");
+  ListenOptions options = Tls("renewed");
+  options.tls_client_ca = files_->Authority("clients");
+  files_->Certificate("customer", {}, 2, "other");
+  Listen(options);
+  const auto client = [this] { return Client(At("client.token", "ca", "customer")); };
+  EXPECT_EQ(DetailOf(client()).reason(), "SERVER_CERTIFICATE") << client();
+
+  const auto replace = [this](const std::string& with, const std::string& file) {
+    std::filesystem::copy_file(with, file + ".new");
+    std::filesystem::rename(file + ".new", file);
+  };
+  const auto until = [](auto condition) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (!condition() && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    return condition();
+  };
+  const auto reason_is = [&](const std::string& reason) {
+    return until([&] { return DetailOf(client()).reason() == reason; });
+  };
+  replace(files_->Pem("next"), files_->Pem("renewed"));
+  std::this_thread::sleep_for(std::chrono::seconds(6));  // seen with the old key
+  EXPECT_FALSE(client().ok());
+  replace(files_->Key("next"), files_->Key("renewed"));
+  EXPECT_TRUE(reason_is("CLIENT_CERTIFICATE")) << client();
+  replace(files_->Pem("other"), files_->Pem("clients"));
+  EXPECT_TRUE(until([&] { return client().ok(); })) << client();
+  // Between a removal and a new file the last ones count.
+  std::filesystem::rename(files_->Pem("renewed"), files_->Pem("renewed") + ".away");
+  std::this_thread::sleep_for(std::chrono::seconds(6));
+  EXPECT_TRUE(client().ok()) << client();
+}
+
 TEST_F(GateTest, PlainTextOnLoopback) {
   ListenOptions options;
   options.address = Address();
@@ -356,6 +397,10 @@ TEST_F(GateTest, WhatAListenerNeeds) {
   EXPECT_EQ(error(options),
             "9 TLS_FILE: cannot read the TLS key /nowhere/server.key: No such file or directory\n"
             "HINT: Name a PEM file that this user may read.");
+  options.tls_key = files_->Key("client");
+  EXPECT_EQ(error(options), fmt::format("9 TLS_FILE: {} and {} are not a certificate and its key\n"
+                                        "HINT: Both are PEM files, and the key has no passphrase.",
+                                        options.tls_cert, options.tls_key));
   const std::string loose = files_->Token("loose.token");
   chmod(loose.c_str(), 0640);
   options = Tls();

@@ -113,6 +113,17 @@ TEST(PreflightRules, DatabaseMissing) {
   f.schemas = {};
   EXPECT_THAT(Lines(f), ElementsAre("database shop does not exist or 'u'@'%' may not see it | "
                                     "Correct schema_mappings, or grant SELECT on the database."));
+  f.only = {"other"};
+  EXPECT_THAT(Lines(f), IsEmpty());
+  f.only = {"other", "shop"};
+  EXPECT_EQ(Lines(f).size(), 1);
+  f.only = {"SHOP"};
+  EXPECT_THAT(Lines(f), IsEmpty());
+  f.server.set_lower_case_table_names(1);
+  EXPECT_EQ(Lines(f).size(), 1);
+  f.for_snapshot = false;
+  EXPECT_THAT(Lines(f), IsEmpty());
+  EXPECT_THAT(MissingSchemas(f, GoodOptions()), ElementsAre("shop"));
 }
 
 TEST(PreflightRules, LetterCaseOfDatabase) {
