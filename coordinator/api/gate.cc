@@ -25,7 +25,7 @@ std::string Bearer(const grpc::ServerContext& context) {
 
 bool IsTls(const grpc::ServerContext& context) {
   const auto types = context.auth_context()->FindPropertyValues("transport_security_type");
-  return types.size() == 1 && types[0] == "ssl";
+  return types.size() == 1 && types[0] == "tls";
 }
 
 absl::Status Refused(absl::StatusCode code, std::string_view reason, std::string_view text,

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 #include <grpcpp/security/server_credentials.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 
 #include "proto/wire/channel.h"
 #include "proto/wire/error.h"
@@ -10,26 +12,49 @@
 namespace chameleon::coordinator::api {
 namespace {
 
+constexpr unsigned kReadAgainS = 5;
+
 absl::Status Refused(std::string_view reason, const std::string& object, std::string text,
                      std::string hint) {
   return Error(absl::StatusCode::kFailedPrecondition, reason, object, text, hint);
 }
 
+// gRPC finds out with the first client, who would have to tell us.
+bool BelongTogether(const std::string& cert, const std::string& key) {
+  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_server_method()),
+                                                                  SSL_CTX_free);
+  const bool good =
+      context != nullptr && SSL_CTX_use_certificate_chain_file(context.get(), cert.c_str()) == 1 &&
+      SSL_CTX_use_PrivateKey_file(context.get(), key.c_str(), SSL_FILETYPE_PEM) == 1 &&
+      SSL_CTX_check_private_key(context.get()) == 1;
+  ERR_clear_error();
+  return good;
+}
+
+// gRPC reads the files again and again, so that a renewed certificate needs no restart.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Tls(const ListenOptions& options) {
-  auto key = ReadPem(options.tls_key, "the TLS key");
-  if (!key.ok()) return key.status();
-  auto cert = ReadPem(options.tls_cert, "the TLS certificate");
-  if (!cert.ok()) return cert.status();
-  grpc::SslServerCredentialsOptions ssl(
-      options.tls_client_ca.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
-                                    : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  ssl.pem_key_cert_pairs.push_back({*key, *cert});
-  if (!options.tls_client_ca.empty()) {
-    auto authority = ReadPem(options.tls_client_ca, "the TLS authority of clients");
-    if (!authority.ok()) return authority.status();
-    ssl.pem_root_certs = *authority;
+  for (const auto& [file, what] :
+       {std::pair(&options.tls_key, "the TLS key"),
+        std::pair(&options.tls_cert, "the TLS certificate"),
+        std::pair(&options.tls_client_ca, "the TLS authority of clients")}) {
+    if (file->empty()) continue;
+    if (auto pem = ReadPem(*file, what); !pem.ok()) return pem.status();
   }
-  return grpc::SslServerCredentials(ssl);
+  if (!BelongTogether(options.tls_cert, options.tls_key)) {
+    return Refused("TLS_FILE", options.tls_cert,
+                   fmt::format("{} and {} are not a certificate and its key", options.tls_cert,
+                               options.tls_key),
+                   "Both are PEM files, and the key has no passphrase.");
+  }
+  grpc::experimental::TlsServerCredentialsOptions tls(
+      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+          options.tls_key, options.tls_cert, options.tls_client_ca, kReadAgainS));
+  tls.watch_identity_key_cert_pairs();
+  if (!options.tls_client_ca.empty()) {
+    tls.watch_root_certs();
+    tls.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  }
+  return grpc::experimental::TlsServerCredentials(tls);
 }
 
 }  // namespace
