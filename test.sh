@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs what is missing, builds release, runs all tests, and closes with ctest's summary.
-# Arguments go to ctest: ./test.sh -L unit. Without any, all but two labels are run: "oracle" plays
-# every statement of the corpus on both servers; "long" installs packages in bare systems.
+# Arguments go to ctest: ./test.sh -L unit. Without any, all but two labels are run: "long" installs
+# packages and images in bare systems and plays real migrations live (.ci/run runs it, too); "oracle"
+# plays every statement of the corpus on both servers.
 # The label "fuzz" builds with clang in build/fuzz and fuzzes for about a minute.
 #
 #   CHAMELEON_WITHOUT_MYSQL=1   do without MySQL 9.7 and MariaDB 11.8 when they cannot be
