@@ -120,7 +120,8 @@ int ServeSource(const Arguments& arguments, std::shared_ptr<grpc::Channel> chann
   return 1;
 }
 
-// What the children need to reach the coordinator as we do. The token is not among the arguments.
+// What the children need to reach the coordinator as we do. The token is not among the arguments;
+// its file may be, where they find the one of today.
 void InheritEndpoint(Arguments* arguments) {
   const Endpoint& endpoint = arguments->endpoint;
   std::vector<std::string>& given = arguments->host.arguments;
@@ -131,7 +132,9 @@ void InheritEndpoint(Arguments* arguments) {
     if (!value->empty()) given.insert(given.end(), {name, *value});
   }
   if (arguments->allow_root) given.push_back("--allow-root");
-  if (!endpoint.token.empty()) {
+  if (!arguments->token_file.empty()) {
+    given.insert(given.end(), {"--token-file", arguments->token_file});
+  } else if (!endpoint.token.empty()) {
     arguments->host.environment.push_back("CHAMELEON_TOKEN=" + endpoint.token);
   }
 }
@@ -144,15 +147,18 @@ int Fail(const absl::Status& status) {
 // Dials again and again; the same trouble is logged once.
 class Joiner {
  public:
-  explicit Joiner(const Arguments& arguments) : arguments_(arguments) {}
+  explicit Joiner(const Arguments& arguments)
+      : arguments_(arguments), endpoint_(arguments.endpoint) {}
 
   int Run() {
     OnStopSignal([this](int) { Stop(); });
     std::chrono::seconds delay(1);
     std::string last;
     for (;;) {
-      // A channel of its own each time: one that could not connect goes on to answer with that failure.
-      auto channel = OpenChannel(arguments_.endpoint);
+      // A channel of its own each time: one that could not connect goes on to answer with that
+      // failure.
+      RefreshToken();
+      auto channel = OpenChannel(endpoint_);
       if (!channel.ok()) return Fail(channel.status());
       Host host(*std::move(channel), arguments_.host, &launcher_);
       {
@@ -172,7 +178,7 @@ class Joiner {
         delay = std::chrono::seconds(1);
         last.clear();
       }
-      const std::string text = Text(Explained(arguments_.endpoint, status));
+      const std::string text = Text(Explained(endpoint_, status));
       if (text != last) {
         spdlog::warn("not joined, dialling again: {}", text);
         last = text;
@@ -184,6 +190,13 @@ class Joiner {
   }
 
  private:
+  // It may have been replaced since the last call; while its file is replaced, the last one counts.
+  void RefreshToken() {
+    if (arguments_.token_file.empty()) return;
+    auto token = ReadTokenFile(arguments_.token_file);
+    if (token.ok()) endpoint_.token = *std::move(token);
+  }
+
   void Stop() {
     Host* host = nullptr;
     {
@@ -201,6 +214,7 @@ class Joiner {
   }
 
   const Arguments& arguments_;
+  Endpoint endpoint_;
   Launcher launcher_;
   std::mutex mutex_;  // all below
   std::condition_variable stopped_;

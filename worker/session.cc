@@ -84,6 +84,12 @@ void Session::StartTask(const v1::Assignment& assignment) {
   }
   task_thread_ = std::thread([this, running, lease = assignment.lease()] {
     const auto status = running->Run();
+    if (absl::IsUnauthenticated(status)) {
+      // No trouble of the source's: our token has been replaced. Another process has the new one.
+      spdlog::warn("ends, to be started again: {}", Text(status));
+      context_.TryCancel();
+      return;
+    }
     v1::WorkerReport report;
     auto* end = report.mutable_end();
     *end->mutable_lease() = lease;

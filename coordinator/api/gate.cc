@@ -51,8 +51,9 @@ std::string PeerHost(const std::string& peer) {
 absl::Status Gate::Check(const grpc::ServerContext& context, Role role) const {
   if (context.peer().rfind("unix:", 0) == 0) return absl::OkStatus();
   const bool client = role == Role::kClient;
-  const std::string& expected = client ? client_token_ : join_token_;
-  const std::string& other = client ? join_token_ : client_token_;
+  const Tokens::Pair tokens = tokens_ == nullptr ? Tokens::Pair{} : tokens_->Now();
+  const std::string& expected = client ? tokens.client : tokens.join;
+  const std::string& other = client ? tokens.join : tokens.client;
   if (client && expected.empty() && !IsTls(context)) return absl::OkStatus();
   if (expected.empty()) {
     return Refused(absl::StatusCode::kPermissionDenied, "ROLE_NOT_SERVED",

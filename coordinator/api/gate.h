@@ -8,19 +8,20 @@
 
 #include <chrono>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "coordinator/api/tokens.h"
 
 namespace chameleon::coordinator::api {
 
 class Gate {
  public:
-  // Empty tokens: nobody is admitted over the network, but for clients in plain text on loopback.
-  Gate(std::string client_token, std::string join_token)
-      : client_token_(std::move(client_token)), join_token_(std::move(join_token)) {}
+  // No tokens: nobody is admitted over the network, but for clients in plain text on loopback.
+  explicit Gate(std::shared_ptr<Tokens> tokens) : tokens_(std::move(tokens)) {}
 
   // For each method of ControlService and of WorkerService, before anything else. UNAUTHENTICATED:
   // no token or a wrong one; PERMISSION_DENIED: the other role's.
@@ -35,7 +36,7 @@ class Gate {
   enum class Role { kClient, kWorker };
   absl::Status Check(const grpc::ServerContext& context, Role role) const;
 
-  const std::string client_token_, join_token_;
+  const std::shared_ptr<Tokens> tokens_;  // may be null
   std::mutex mutex_;
   struct Refusal {
     std::chrono::steady_clock::time_point logged;

@@ -63,18 +63,9 @@ absl::StatusOr<Listener> OpenListener(const ListenOptions& options) {
   Listener listener;
   listener.address = options.address;
   if (options.address.empty()) return listener;
-  for (const auto& [file, token] : {std::pair(&options.client_token_file, &listener.client_token),
-                                    std::pair(&options.join_token_file, &listener.join_token)}) {
-    if (file->empty()) continue;
-    auto read = ReadTokenFile(*file);
-    if (!read.ok()) return read.status();
-    *token = *std::move(read);
-  }
-  if (SameToken(listener.client_token, listener.join_token)) {
-    return Refused("TOKENS_EQUAL", options.join_token_file,
-                   "clients and workers have the same token",
-                   "Make another one with: openssl rand -hex 32");
-  }
+  auto tokens = Tokens::Open(options.client_token_file, options.join_token_file);
+  if (!tokens.ok()) return tokens.status();
+  listener.tokens = *std::move(tokens);
   const bool tls = !options.tls_cert.empty() || !options.tls_key.empty();
   if (!tls) {
     const bool local = options.address.rfind("unix:", 0) == 0;
@@ -91,7 +82,7 @@ absl::StatusOr<Listener> OpenListener(const ListenOptions& options) {
     return Refused("TLS_FILE", options.address, "a TLS certificate and its key belong together",
                    "Give both --tls-cert and --tls-key.");
   }
-  if (listener.client_token.empty() && listener.join_token.empty()) {
+  if (options.client_token_file.empty() && options.join_token_file.empty()) {
     return Refused("TOKEN_REQUIRED", options.address,
                    fmt::format("will not listen on {} without a token", options.address),
                    "Give --client-token-file for clients, --join-token-file for workers, or both.");

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "coordinator/api/tokens.h"
 #include "coordinator/config/config.h"
 
 namespace chameleon::coordinator::api {
@@ -14,7 +15,7 @@ namespace chameleon::coordinator::api {
 struct Listener {
   std::string address;  // empty: none
   std::shared_ptr<grpc::ServerCredentials> credentials;
-  std::string client_token, join_token;
+  std::shared_ptr<Tokens> tokens;  // null without an address
 };
 
 // Reads certificates and tokens. FAILED_PRECONDITION: TCP without TLS (but for loopback when it is

@@ -22,7 +22,7 @@ constexpr int kServerKeepAliveMs = 10'000;
 class Server::Services {
  public:
   Services(Coordinator* coordinator, const Listener& listener, std::function<void()> on_shutdown)
-      : gate(listener.client_token, listener.join_token),
+      : gate(listener.tokens),
         control(coordinator, &gate, std::move(on_shutdown)),
         worker(coordinator, &gate) {}
   Gate gate;

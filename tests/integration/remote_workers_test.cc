@@ -51,9 +51,10 @@ class RemoteWorkersTest : public ::testing::Test {
   std::string Name(int host) const { return fmt::format("h{}", host); }
   std::string Log(int host) const { return (logs_.path() / Name(host)).string(); }
 
-  void StartHost(int host, std::vector<std::string> more = {}) {
+  void StartHost(int host, std::vector<std::string> more = {}, std::string token_file = "") {
+    if (token_file.empty()) token_file = join_token_file_;
     Spawn spawn{.argv = {ProgramPath("chameleon-worker"), "--coordinator", Address(), "--tls-ca",
-                         tls_.Pem("ca"), "--token-file", join_token_file_, "--name", Name(host)},
+                         tls_.Pem("ca"), "--token-file", token_file, "--name", Name(host)},
                 .env = {"CHAMELEON_ALLOW_ROOT=1"},
                 .log = Log(host)};
     spawn.argv.insert(spawn.argv.end(), more.begin(), more.end());
@@ -313,6 +314,52 @@ TEST_F(RemoteWorkersTest, WhoIsRefusedIsToldOnce) {
       << logs;
   EXPECT_EQ(count(logs, "a TLS handshake failed: "), 1) << logs;
   EXPECT_THAT(Joined(), testing::IsEmpty());
+}
+
+// New files on both sides, no restart: what runs goes on or begins again, and the old token is
+// void.
+TEST_F(RemoteWorkersTest, ANewCertificateAndJoinTokenUnderLoad) {
+  one_ = StartOpen(SourceKind::kMariadb);
+  replica_->AddSource({.name = "one",
+                       .server = one_.get(),
+                       .schema_mappings = {{"shop", "s1"}},
+                       .settings = {{"worker", "here"}},
+                       .connection = {{"host", network_.gateway()}}});
+  Workload load(one_->Address(), "shop", {.seed = Seed(), .connections = 2, .bulk_rows = 0});
+  load.Prepare();
+  replica_->Setup();
+  StartHost(0, {"--label", "here"});
+  ASSERT_TRUE(Eventually([this] { return Joined().size() == 1; }, seconds(20))) << Everything();
+  replica_->Init("one");
+  replica_->Start("one");
+  load.Start();
+  const Placed before = PlaceOf("one");
+  EXPECT_EQ(before.host, "h0");
+
+  const std::string old_token = tls_.Token("old-join", *ReadTokenFile(join_token_file_));
+  tls_.Token("join");
+  tls_.Certificate("server", {network_.gateway()});
+  std::this_thread::sleep_for(seconds(7));
+  // A schema change is a call of its own, which the old token does not admit.
+  one_->Connect("shop").Exec("CREATE TABLE made_later (id INT PRIMARY KEY)");
+  EXPECT_TRUE(Eventually([&] { return PlaceOf("one").epoch > before.epoch; }, seconds(30)))
+      << Everything();
+  load.Stop();
+  EXPECT_EQ(replica_->Differences("one"), "");
+  EXPECT_EQ(PlaceOf("one").host, "h0") << Everything();
+  // The host dials again, with the token of today; another one has only yesterday's.
+  StartHost(1, {}, old_token);
+  EXPECT_TRUE(Eventually(
+      [this] { return ReadFile(Log(1)).find("the join token is wrong") != std::string::npos; },
+      seconds(20)))
+      << Everything();
+  EXPECT_THAT(Joined(), testing::ElementsAre("h0"));
+  network_.Cut(0);
+  EXPECT_TRUE(Eventually([this] { return Joined().empty(); }, seconds(40))) << Everything();
+  network_.Plug(0);
+  EXPECT_TRUE(
+      Eventually([this] { return Joined() == std::vector<std::string>{"h0"}; }, seconds(40)))
+      << Everything();
 }
 
 // A host that is shut down hands its sources over; when none is left, "any" means this host.

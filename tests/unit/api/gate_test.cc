@@ -343,6 +343,41 @@ TEST_F(GateTest, ARenewedCertificateNeedsNoRestart) {
   EXPECT_TRUE(client().ok()) << client();
 }
 
+// The old one admits nobody any more; a file that cannot be used changes nothing.
+TEST_F(GateTest, ANewTokenNeedsNoRestart) {
+  ListenOptions options = Tls();
+  options.client_token_file = files_->Token("changing.token");
+  const Endpoint old = At("changing.token");
+  Listen(options);
+  ASSERT_TRUE(Client(old).ok()) << Client(old);
+  const auto wait = [] { std::this_thread::sleep_for(std::chrono::milliseconds(1100)); };
+  files_->Token("changing.token");
+  const Endpoint renewed = At("changing.token");
+  wait();
+  EXPECT_EQ(DetailOf(Client(old)).reason(), "TOKEN_WRONG") << Client(old);
+  EXPECT_TRUE(Client(renewed).ok()) << Client(renewed);
+  EXPECT_TRUE(Worker(At("join.token")).ok());
+
+  Warnings warnings;
+  const std::string file = options.client_token_file;
+  const std::string kept = "the tokens that were in force stay so: ";
+  files_->Token("changing.token", At("join.token").token);
+  wait();
+  EXPECT_TRUE(Client(renewed).ok()) << Client(renewed);
+  EXPECT_TRUE(Worker(At("join.token")).ok());
+  std::filesystem::remove(file);
+  wait();
+  EXPECT_TRUE(Client(renewed).ok()) << Client(renewed);
+  wait();
+  EXPECT_TRUE(Client(renewed).ok()) << Client(renewed);
+  const auto lines = warnings.lines();
+  ASSERT_EQ(lines.size(), 2u) << testing::PrintToString(lines);
+  EXPECT_EQ(lines[0].substr(0, lines[0].find('\n')),
+            kept + "clients and workers have the same token");
+  EXPECT_EQ(lines[1].substr(0, lines[1].find('\n')),
+            fmt::format("{}cannot read the token file {}: No such file or directory", kept, file));
+}
+
 TEST_F(GateTest, PlainTextOnLoopback) {
   ListenOptions options;
   options.address = Address();
