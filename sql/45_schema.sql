@@ -182,3 +182,33 @@ BEGIN
     PERFORM sch_chameleon.fn_forget_table(p_i_id_source, v_id);
   END LOOP;
 END $$;
+
+-- The source has dropped a table that is not followed: its copy goes, too. One that users' objects
+-- need stays, by name in the error log, until its name is taken again.
+CREATE FUNCTION sch_chameleon.fn_drop_left(p_i_id_source bigint, p_table bigint)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  t sch_chameleon.t_replica_tables;
+  v_enums text[];
+  v_enum text;
+  v_detail text;
+BEGIN
+  SELECT * INTO t FROM sch_chameleon.t_replica_tables
+  WHERE i_id_source = p_i_id_source AND i_id_table = p_table;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  v_enums := sch_chameleon.fn_enums_of(t.v_schema_name, t.v_table_name);
+  EXECUTE format('DROP TABLE IF EXISTS %I.%I', t.v_schema_name, t.v_table_name);
+  FOREACH v_enum IN ARRAY v_enums LOOP
+    PERFORM sch_chameleon.fn_drop_unused_enum(t.v_schema_name, v_enum);
+  END LOOP;
+  PERFORM sch_chameleon.fn_forget_table(p_i_id_source, p_table);
+EXCEPTION WHEN dependent_objects_still_exist THEN
+  GET STACKED DIAGNOSTICS v_detail = PG_EXCEPTION_DETAIL;
+  INSERT INTO sch_chameleon.t_error_log (
+    i_id_batch, i_id_source, v_table_name, v_schema_name, t_table_pkey, t_binlog_name,
+    i_binlog_position, t_sql, t_error_message, t_detail)
+  VALUES (0, p_i_id_source, t.v_table_name, t.v_schema_name, '', '', 0, '',
+          'the source has dropped it; its copy stays because other objects need it', v_detail);
+END $$;

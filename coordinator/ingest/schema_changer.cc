@@ -80,6 +80,7 @@ class Changer {
         break;
     }
     std::optional<TableState> before = Known(change);
+    if (!before && change.kind() == TableChange::DROP) return DropLeft(change, plan);
     if (!before) {
       return absl::InternalError(
           fmt::format("table {} changes, and its plan was not sent", NameOf(change.name())));
@@ -110,13 +111,6 @@ class Changer {
   }
 
   absl::Status Create(const TableChange& change, v1::TablePlan* plan) {
-    auto left = LeftBefore(change.name());
-    if (!left.ok()) return left.status();
-    if (*left != 0) {
-      // CREATE TABLE IF NOT EXISTS is logged for a table that exists: this says nothing.
-      *plan = NotFollowed(change.name(), *left, "it had left the replica before");
-      return absl::OkStatus();
-    }
     const std::string schema = SchemaFor(change.name(), change.reason());
     auto table = Map(change.after(), schema);
     absl::Status status = table.status();
@@ -182,6 +176,7 @@ class Changer {
     LeaveHidden(before);
     Line(id, "ddl",
          fmt::format("SELECT sch_chameleon.fn_forget_table({}, {})", lease_.source_id(), id));
+    DropLine(id);  // it may have left when this is replayed
     plan->set_table_id(id);
     *plan->mutable_source() = change.name();
     plan->set_reason("it was dropped on the source");
@@ -189,14 +184,41 @@ class Changer {
     return absl::OkStatus();
   }
 
+  // Its copy goes, too: what takes its name later is followed.
+  absl::Status DropLeft(const TableChange& change, v1::TablePlan* plan) {
+    const uint64_t id = change.plan().table_id();
+    plan->set_table_id(id);
+    *plan->mutable_source() = change.name();
+    plan->set_reason("it was dropped on the source");
+    known_[KeyOf(change.name())] = std::nullopt;
+    if (id != 0) DropLine(id);
+    return absl::OkStatus();
+  }
+
+  // Lines of a table that has left are not replayed: this one is nobody's.
+  void DropLine(uint64_t id) {
+    Line(0, "ddl",
+         fmt::format("SELECT sch_chameleon.fn_drop_left({}, {})", lease_.source_id(), id));
+  }
+
   // A table that the worker has is stopped by the worker. One that nobody has must be told about
   // here, or it would be missing without a word.
   absl::Status Leave(const TableChange& change, v1::TablePlan* plan) {
     if (Known(change)) return absl::OkStatus();
-    auto left = LeftBefore(change.name());
-    if (!left.ok()) return left.status();
-    if (*left != 0) return absl::OkStatus();
-    return NeverFollowed(change.name(), change.reason(), plan);
+    const bool dropped = known_.contains(KeyOf(change.name()));  // by this statement
+    const uint64_t id = dropped ? 0 : change.plan().table_id();
+    if (id == 0) {
+      auto left = LeftBefore(change.name());
+      if (!left.ok()) return left.status();
+      if (*left != 0) return absl::OkStatus();
+      return NeverFollowed(change.name(), change.reason(), plan);
+    }
+    if (change.kind() != TableChange::RECOPY || change.plan().reason() != target::kNoKey) {
+      return absl::OkStatus();
+    }
+    *plan = NotFollowed(change.name(), id, change.reason());
+    Line(id, "stop", change.reason());
+    return absl::OkStatus();
   }
 
   absl::Status NeverFollowed(const v1::TableName& name, const std::string& reason,

@@ -354,6 +354,25 @@ absl::StatusOr<ReplicationStart> PgCatalogue::LoadReplication(uint64_t source_id
       if (!status.ok()) return status;
     }
   }
+  // Those that have left: a DROP ends them.
+  auto left = session_.Query(
+      "SELECT t.i_id_table, t.t_source_schema, t.t_source_table, t.t_reason"
+      " FROM sch_chameleon.t_replica_tables t LEFT JOIN LATERAL ("
+      " SELECT (v.jsn_plan->>'replicated')::boolean AS replicated"
+      " FROM sch_chameleon.t_table_version v WHERE v.i_id_table = t.i_id_table"
+      " AND v.i_from_batch <= $2 ORDER BY v.i_from_batch DESC LIMIT 1) n ON true"
+      " WHERE t.i_id_source = $1 AND NOT t.b_dropped"
+      " AND NOT (t.b_replica_enabled AND coalesce(n.replicated, false)) ORDER BY 1",
+      {id, std::to_string(start.next_batch_id)});
+  if (!left.ok()) return left.status();
+  for (size_t i = 0; i < left->size(); ++i) {
+    v1::TableVersion& version = start.tables.emplace_back();
+    version.mutable_def()->mutable_name()->set_schema(left->Text(i, 1));
+    version.mutable_def()->mutable_name()->set_table(left->Text(i, 2));
+    version.mutable_plan()->set_table_id(left->Uint(i, 0));
+    *version.mutable_plan()->mutable_source() = version.def().name();
+    version.mutable_plan()->set_reason(left->Text(i, 3));
+  }
   auto prepared = session_.Query(
       "SELECT json_build_object('xid', replace(encode(b_xid, 'base64'), E'\\n', ''), 'parts', "
       "i_parts)"

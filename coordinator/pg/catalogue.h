@@ -39,7 +39,8 @@ struct SourceRecord {
 struct ReplicationStart {
   v1::Position received;
   uint64_t next_batch_id = 1;
-  std::vector<v1::TableVersion> tables;  // enabled ones, each with the version valid at `received`
+  // Followed ones, each with the version valid at `received`; the others by name, with the reason.
+  std::vector<v1::TableVersion> tables;
   std::vector<v1::XaPrepared> prepared;
   std::vector<v1::DatabaseDefault> databases;  // empty: not known yet
 };

@@ -268,7 +268,7 @@ absl::StatusOr<v1::TablePlan> MapTable(const v1::TableDef& def, const TypeMapOpt
   const v1::IndexDef* key = FindKey(def);
   plan.set_replicated(key != nullptr);
   if (key == nullptr) {
-    plan.set_reason("no primary key and no unique key without nullable columns");
+    plan.set_reason(std::string(kNoKey));
     return plan;
   }
   for (const v1::IndexPart& part : key->parts()) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -18,6 +19,10 @@ struct TypeMapOptions {
   std::string postgis_schema;   // empty: PostGIS is absent
   std::string pgvector_schema;  // empty: pgvector is absent
 };
+
+// The reason of a table that is created and copied, and not followed.
+inline constexpr std::string_view kNoKey =
+    "no primary key and no unique key without nullable columns";
 
 // The plan without table_id. FAILED_PRECONDITION: two names become one; INVALID_ARGUMENT: an
 // override that cannot hold its column's values; both name table and column. A table without a

@@ -3,13 +3,18 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <iostream>
+#include <regex>
+#include <sstream>
 #include <thread>
 
 #include "worker/ddl/parser.h"
 
 namespace chameleon::test {
 namespace {
+
+namespace ddl = worker::ddl;
 
 // The first by name: Replica::WaitCaughtUp uses it.
 constexpr char kMarkerSchema[] = "00_marker";
@@ -21,13 +26,26 @@ constexpr unsigned kInsideCreateSelect = 3977;
 constexpr unsigned kReadTimeoutS = 60;
 constexpr std::chrono::seconds kPatience{120};
 
+ddl::Statement Parsed(const std::string& statement, SourceKind kind) {
+  const bool mysql = kind == SourceKind::kMysql;
+  ddl::SessionContext context;
+  context.server = mysql ? ddl::ServerKind::kMysql : ddl::ServerKind::kMariadb;
+  context.server_version = mysql ? 90704 : 101119;
+  return ddl::Parse(statement, context);
+}
+
+// Reasons without the names in them, to be counted.
+std::string Kind(std::string reason) {
+  reason = std::regex_replace(reason, std::regex("HINT:[^]*"), "");
+  reason = std::regex_replace(reason, std::regex("(table|like|from|to) [^ ]+\\.[^ ,:]+"), "$1 T");
+  reason = std::regex_replace(reason, std::regex("column [^ :]+"), "column C");
+  reason = std::regex_replace(reason, std::regex("[a-z]+\\.[0-9]+:[0-9]+"), "POS");
+  return reason.substr(0, 200);
+}
+
 // Nothing to do with tables, and bad for whoever reads the binary log or for the test.
 bool IsLeftOut(const std::string& statement, SourceKind kind) {
-  worker::ddl::SessionContext context;
-  context.server = kind == SourceKind::kMariadb ? worker::ddl::ServerKind::kMariadb
-                                                : worker::ddl::ServerKind::kMysql;
-  context.server_version = kind == SourceKind::kMariadb ? 101119 : 90704;
-  const std::string name = worker::ddl::Describe(worker::ddl::Parse(statement, context));
+  const std::string name = ddl::Describe(Parsed(statement, kind));
   for (const char* word : {"shutdown", "kill", "reset", "plugin", "purge"}) {
     if (name == std::string("benign: ") + word) return true;
   }
@@ -64,7 +82,36 @@ unsigned LivePlayer::Run(Mysql* session, const std::string& statement) {
     error = session->TryExec(statement);
   }
   counts_.refused += error != 0;
+  if (error == 0 && give_keys_) AddKey(session, statement);
   return error;
+}
+
+void LivePlayer::GiveKeys() {
+  if (server_->is_mariadb()) {
+    give_keys_ = true;
+  } else {
+    server_->Connect().Exec("SET GLOBAL sql_generate_invisible_primary_key=ON");
+  }
+}
+
+void LivePlayer::AddKey(Mysql* session, const std::string& statement) {
+  const auto parsed = Parsed(statement, server_->kind());
+  const auto* create = std::get_if<ddl::CreateTable>(&parsed);
+  if (create == nullptr || create->as_select || create->like) return;
+  const auto is_key = [](const ddl::IndexSpec& index) {
+    return index.def.kind() == v1::IndexDef::PRIMARY || index.def.kind() == v1::IndexDef::UNIQUE;
+  };
+  if (std::any_of(create->columns.begin(), create->columns.end(),
+                  [](const auto& c) { return c.primary || c.unique || c.type.serial; }) ||
+      std::any_of(create->indexes.begin(), create->indexes.end(), is_key)) {
+    return;
+  }
+  std::string table = MysqlName(create->table.table);
+  if (!create->table.schema.empty()) table = MysqlName(create->table.schema) + "." + table;
+  session->TryExec(fmt::format(
+      "ALTER TABLE {} ADD COLUMN chameleon_key BIGINT UNSIGNED NOT NULL DEFAULT (uuid_short()) "
+      "INVISIBLE PRIMARY KEY",
+      table));
 }
 
 void LivePlayer::Play(const std::string& database, const std::vector<std::string>& statements) {
@@ -95,11 +142,26 @@ Rows LivePlayer::TablesThatLeft() {
           "sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled AND NOT b_dropped");
 }
 
+// A source that has stopped is not waited for.
+void LivePlayer::CatchUp() {
+  constexpr std::chrono::seconds kLook{5};
+  for (auto waited = kLook;; waited += kLook) {
+    try {
+      replica_->WaitCaughtUp("s", kLook);
+      return;
+    } catch (const std::runtime_error&) {
+      const std::string state =
+          Pg(replica_->target()).One("SELECT enm_status FROM sch_chameleon.t_sources");
+      if (state == "error" || waited >= kPatience) throw;
+    }
+  }
+}
+
 // Those that the coordinator copies again by itself.
 void LivePlayer::WaitForCopies() {
   const auto until = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < until) {
-    replica_->WaitCaughtUp("s", kPatience);
+    CatchUp();
     bool waits = false;
     for (const Row& row : TablesThatLeft()) waits |= row[2]->starts_with(kRecopy);
     if (!waits) return;
@@ -117,9 +179,11 @@ std::string LivePlayer::Differences() {
   }
   std::string differences;
   for (const std::string& schema : schemas_) {
-    differences +=
-        CompareSchemas(server_->Address(), schema, replica_->target(), schema, options[schema])
-            .differences;
+    const Equality found =
+        CompareSchemas(server_->Address(), schema, replica_->target(), schema, options[schema]);
+    counts_.tables += found.tables;
+    counts_.rows += found.rows;
+    differences += found.differences;
   }
   return differences;
 }
@@ -129,7 +193,7 @@ void LivePlayer::Repair(const std::string& where) {
   for (const Row& row : TablesThatLeft()) {
     if (*row[2] == kKeyless || row[2]->find(kKeyNotHeld) != std::string::npos) continue;
     EXPECT_NE(*row[2], "") << where << ": " << *row[0] << "." << *row[1] << " left without a word";
-    ++counts_.repaired[*row[2]];
+    ++counts_.repaired[Kind(*row[2])];
     std::cout << where << ": " << *row[0] << "." << *row[1] << ": " << row[2]->substr(0, 300)
               << "\n";
     tables += (tables.empty() ? "" : ",") + *row[0] + "." + *row[1];
@@ -144,21 +208,58 @@ void LivePlayer::Settle(const std::string& where) {
   try {
     WaitForCopies();
     Repair(where);
-    std::string differences = Differences();
-    if (differences.empty()) return;
+    std::istringstream lines(Differences());
+    std::string fresh, line;
+    while (std::getline(lines, line)) {
+      if (shown_.insert(line).second) fresh += line + "\n";
+    }
+    if (fresh.empty()) return;
+    ++counts_.different;
     ADD_FAILURE() << where << ":\n"
-                  << differences.substr(0, 6000) << replica_->Ctl({"show_errors"}).out;
+                  << fresh.substr(0, 6000) << replica_->Ctl({"show_errors"}).out.substr(0, 3000);
   } catch (const std::exception& error) {
-    FAIL() << where << ": " << error.what();
+    BeginAgain(where, error.what());
   }
+}
+
+// After something that stops a source: statement-format DML, an incident. Anything else is a bug.
+void LivePlayer::BeginAgain(const std::string& where, const std::string& why) {
+  Pg pg(replica_->target());
+  const Row error =
+      pg.Query("SELECT enm_status, coalesce(t_last_error, '') FROM sch_chameleon.t_sources").at(0);
+  ++counts_.stopped[Kind(*error[1])];
+  if (*error[0] == "error") {
+    std::cout << where << ": the source has stopped: " << *error[1] << "\n";
+  } else {
+    ADD_FAILURE() << where << ": " << why.substr(0, 4000);
+  }
+  replica_->Ctl({"stop_replica", "--source", "s"});
+  Mysql sql = server_->Connect();
+  for (const std::string& schema : schemas_) {
+    sql.TryExec("DROP DATABASE " + MysqlName(schema));
+    sql.TryExec("CREATE DATABASE " + MysqlName(schema));
+  }
+  replica_->Init("s");
+  replica_->Start("s");
 }
 
 void LivePlayer::Report(const std::string& what) const {
   std::cout << fmt::format(
-      "{}: ran {}, refused by the server {}, compared {} times, tables without a key {}, with a "
-      "key "
-      "that PostgreSQL cannot hold {}\n",
-      what, counts_.ran, counts_.refused, counts_.settled, keyless_.size(), key_not_held_.size());
+      "{}: ran {}, refused by the server {}, compared {} times: {} tables, {} rows, different {}; "
+      "tables without a key {}, with a key that PostgreSQL cannot hold {}\n",
+      what, counts_.ran, counts_.refused, counts_.settled, counts_.tables, counts_.rows,
+      counts_.different, keyless_.size(), key_not_held_.size());
+  std::map<std::string, int> copied;
+  for (const Row& row : Pg(replica_->target())
+                            .Query("SELECT t_error_message FROM sch_chameleon.t_error_log WHERE "
+                                   "starts_with(t_error_message, " +
+                                   PgLiteral(kRecopy) + ")")) {
+    ++copied[Kind(*row[0])];
+  }
+  for (const auto& [reason, n] : copied) std::cout << "  " << n << "  " << reason << "\n";
+  for (const auto& [reason, n] : counts_.stopped) {
+    std::cout << "  the source stopped " << n << "  " << reason << "\n";
+  }
   for (const auto& [reason, n] : counts_.repaired) {
     std::cout << "  repaired " << n << "  " << reason.substr(0, 400) << "\n";
   }

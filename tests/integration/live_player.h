@@ -21,10 +21,18 @@ class LivePlayer {
     int ran = 0;
     int refused = 0;                      // by the source server
     int settled = 0;                      // comparisons of everything
+    int tables = 0;                       // that were compared, each time
+    uint64_t rows = 0;                    // of these
+    int different = 0;                    // comparisons that found a difference: bugs
     std::map<std::string, int> repaired;  // by the reason for which the table had left
+    std::map<std::string, int> stopped;   // by the reason for which the source had stopped
   };
 
   explicit LivePlayer(SourceKind kind);
+
+  // Tables that are made without a key get an invisible one, so that their rows are followed, too:
+  // MySQL's generated key, or a column that is added to MariaDB's.
+  void GiveKeys();
 
   // Runs the statements on a connection of their own that begins in `database` (made if needed).
   void Play(const std::string& database, const std::vector<std::string>& statements);
@@ -42,6 +50,9 @@ class LivePlayer {
 
  private:
   void Repair(const std::string& where);
+  void CatchUp();
+  void BeginAgain(const std::string& where, const std::string& why);
+  void AddKey(Mysql* session, const std::string& statement);
   std::string Differences();
   void WaitForCopies();
   Rows TablesThatLeft();
@@ -51,6 +62,8 @@ class LivePlayer {
   std::unique_ptr<Replica> replica_;  // ends before the servers
   std::set<std::string> schemas_;
   Counts counts_;
+  bool give_keys_ = false;
+  std::set<std::string> shown_;  // lines of differences
   // Tables that were not compared: they are shown as not followed, with this reason.
   std::set<std::string> keyless_, key_not_held_;
 };

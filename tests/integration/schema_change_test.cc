@@ -57,13 +57,14 @@ class SchemaChangeTest : public BothServers {
     ExpectNoTableLeft("keyless: no primary key and no unique key without nullable columns");
   }
 
-  void ExpectEqualAndNoneLeft() {
+  void ExpectEqualAndNoneLeft(const std::string& but = "") {
     EXPECT_EQ(replica_->Differences("s", std::chrono::seconds(90)), "");
-    ExpectNoTableLeft();
+    ExpectNoTableLeft(but);
   }
 
   void ExpectNoTableLeft(const std::string& but = "") {
-    EXPECT_EQ(One("SELECT coalesce(string_agg(t_source_table || ': ' || t_reason, '; '), '') FROM "
+    EXPECT_EQ(One("SELECT coalesce(string_agg(t_source_table || ': ' || t_reason, '; ' ORDER BY "
+                  "t_source_table), '') FROM "
                   "sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled"),
               but);
     EXPECT_EQ(One("SELECT coalesce(string_agg(t_error_message || ' ' || t_detail, '; '), '') FROM "
@@ -235,6 +236,61 @@ TEST_P(SchemaChangeTest, ADroppedDatabaseStopsNothing) {
       One("SELECT count(*) FROM sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled AND "
           "NOT b_dropped"),
       "0");
+}
+
+// A table without a key is created and dropped like any other; whoever takes its name is followed,
+// and so is the table itself when it gets a key.
+TEST_P(SchemaChangeTest, TablesThatAreNotFollowedEndAndGetKeys) {
+  Run({"CREATE TABLE before_init (n INT)", "CREATE TABLE gets_key (n INT)",
+       "INSERT INTO gets_key VALUES (1), (2)", "CREATE TABLE e.of_schema (n INT)"});
+  Begin();
+  Run({"DROP TABLE before_init", "CREATE TABLE before_init (n INT PRIMARY KEY)",
+       "INSERT INTO before_init VALUES (1)", "CREATE TABLE made (n INT)", "DROP TABLE made",
+       "CREATE TABLE made (n INT, k ENUM('a', 'b'))", "DROP TABLE made",
+       "CREATE TABLE made (n INT PRIMARY KEY, k ENUM('c'))", "INSERT INTO made VALUES (7, 'c')",
+       "CREATE TABLE gone (k ENUM('a', 'b'))", "DROP TABLE gone"});
+  ExpectEqualAndNoneLeft(
+      "gets_key: no primary key and no unique key without nullable columns; "
+      "of_schema: no primary key and no unique key without nullable columns");
+  Run({"CREATE TABLE made_before_stop (n INT)", "CREATE TABLE moved (n INT)",
+       "RENAME TABLE moved TO moved2", "DROP TABLE moved2"});
+  replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+  replica_->Stop("s");
+  replica_->Start("s");
+  Run({"DROP TABLE made_before_stop", "DROP DATABASE e", "CREATE DATABASE e",
+       "CREATE TABLE e.of_schema (n INT PRIMARY KEY)", "INSERT INTO e.of_schema VALUES (3)",
+       "ALTER TABLE gets_key ADD PRIMARY KEY (n)", "INSERT INTO gets_key VALUES (3)"});
+  if (!IsMysql()) {
+    Run({"CREATE TABLE replaced (n INT)", "CREATE OR REPLACE TABLE replaced (n INT PRIMARY KEY)",
+         "INSERT INTO replaced VALUES (1)"});
+  }
+  for (int i = 0; i < 600 && One("SELECT count(*) FROM sch_chameleon.t_replica_tables WHERE NOT "
+                                 "b_replica_enabled") != "0";
+       ++i) {
+    std::this_thread::sleep_for(Millis(100));
+  }
+  Run({"UPDATE gets_key SET n = 9 WHERE n = 3"});
+  EXPECT_EQ(replica_->Differences("s", std::chrono::seconds(90)), "");
+  EXPECT_EQ(One("SELECT coalesce(string_agg(t_source_table, ','), '') FROM "
+                "sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled"),
+            "");
+  EXPECT_EQ(One("SELECT count(*) FROM pg_type WHERE typtype = 'e' AND typnamespace = "
+                "'d'::regnamespace"),
+            "1");
+}
+
+// A copy that is ahead of the stream has the statements in between behind it.
+TEST_P(SchemaChangeTest, CopiedAheadOfItsCreation) {
+  Run(ShopTables());
+  Begin();
+  replica_->Stop("s");
+  Run({"DROP TABLE a", "CREATE TABLE a (id INT PRIMARY KEY, k ENUM('a', 'b'))",
+       "INSERT INTO a VALUES (1, 'b')", "CREATE TABLE c LIKE a", "INSERT INTO c VALUES (2, 'a')",
+       "DROP TABLE c", "CREATE TABLE c LIKE a", "INSERT INTO c VALUES (3, 'a')"});
+  replica_->MustCtl({"sync_tables", "--source", "s", "--tables", "d.a,d.c"});
+  replica_->Start("s");
+  Run({"INSERT INTO a VALUES (4, 'a')", "INSERT INTO c VALUES (4, 'b')"});
+  ExpectEqualAndNoneLeft();
 }
 
 // A view of a user stands in the way: the table leaves, and the error names the view.

@@ -330,6 +330,10 @@ class Alteration {
 
   absl::Status NewKeys() {
     for (const AlterAction& action : alter_.actions) {
+      const auto* add = std::get_if<AddPeriod>(&action);
+      if (add != nullptr && !add->period.system_time) builder_.AddPeriod(add->period);
+    }
+    for (const AlterAction& action : alter_.actions) {
       if (const auto* add = std::get_if<AddColumn>(&action)) {
         if (std::find(added_.begin(), added_.end(), &add->column) != added_.end()) {
           builder_.AddColumnKeys(add->column);
@@ -350,10 +354,10 @@ class Alteration {
 
   absl::Status Versioning() {
     for (const AlterAction& action : alter_.actions) {
-      if (const auto* period = std::get_if<AddPeriod>(&action)) {
-        builder_.def().set_row_start_column(period->start);
-        builder_.def().set_row_end_column(period->end);
-      }
+      const auto* add = std::get_if<AddPeriod>(&action);
+      if (add == nullptr || !add->period.system_time) continue;
+      builder_.def().set_row_start_column(add->period.start);
+      builder_.def().set_row_end_column(add->period.end);
     }
     for (const AlterAction& action : alter_.actions) {
       if (std::holds_alternative<AddSystemVersioning>(action)) builder_.AddSystemVersioning();

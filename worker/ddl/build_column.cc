@@ -63,7 +63,7 @@ CharsetDefault ResolveCharset(const std::optional<std::string>& charset,
   }
   if (collation && !collation->empty()) {
     const std::string& base = has_charset ? *charset : inherited.charset;
-    CharsetDefault result{.collation = CollationName(*collation, base)};
+    CharsetDefault result{.collation = CollationName(*collation, base, context)};
     result.charset = has_charset ? *charset : CharsetOfCollation(result.collation);
     if (result.charset.empty()) result.charset = inherited.charset;
     return result;

@@ -229,7 +229,7 @@ bool Lexer::Coded(Token* token) {
     return false;
   }
   literal.begin = token->begin;
-  literal.charset = national ? "utf8mb3" : CharsetName(token->text.substr(1));
+  literal.charset = national ? "utf8mb3" : CharsetName(token->text.substr(1), context_);
   *token = literal;
   return true;
 }

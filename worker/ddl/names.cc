@@ -108,9 +108,9 @@ std::string TableCase(std::string_view name, const SessionContext& context) {
   return context.lower_case_table_names == 0 ? std::string(name) : LowerName(name);
 }
 
-std::string CharsetName(std::string_view name) {
+std::string CharsetName(std::string_view name, const SessionContext& context) {
   std::string lower = LowerAscii(name);
-  if (lower == "utf8") return "utf8mb3";
+  if (lower == "utf8") return context.utf8_is_utf8mb4 ? "utf8mb4" : "utf8mb3";
   return lower;
 }
 
@@ -135,9 +135,12 @@ std::string BinaryCollation(std::string_view charset) {
   return charset == "binary" ? "binary" : fmt::format("{}_bin", charset);
 }
 
-std::string CollationName(std::string_view name, std::string_view charset) {
+std::string CollationName(std::string_view name, std::string_view charset,
+                          const SessionContext& context) {
   std::string lower = LowerAscii(name);
-  if (lower.starts_with("utf8_")) return "utf8mb3_" + lower.substr(5);
+  if (lower.starts_with("utf8_")) {
+    return fmt::format("{}_{}", CharsetName("utf8", context), lower.substr(5));
+  }
   if (lower.starts_with("uca1400_") && !charset.empty())
     return fmt::format("{}_{}", charset, lower);
   return lower;

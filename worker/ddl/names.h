@@ -30,8 +30,8 @@ inline constexpr size_t kColumnCommentMax = 1024;  // indexes, too
 std::string TableCase(std::string_view name, const SessionContext& context);
 
 bool IsCharset(std::string_view name);
-// The server's current name, lower case: "UTF8" is "utf8mb3".
-std::string CharsetName(std::string_view name);
+// The server's current name, lower case: "UTF8" is "utf8mb3", unless the session says otherwise.
+std::string CharsetName(std::string_view name, const SessionContext& context = {});
 // Bytes of its longest character; 1 for unknown ones.
 uint32_t CharsetMaxBytes(std::string_view charset);
 std::string DefaultCollation(std::string_view charset, const SessionContext& context);
@@ -39,7 +39,8 @@ std::string DefaultCollation(std::string_view charset, const SessionContext& con
 std::string BinaryCollation(std::string_view charset);
 // Current name of a collation: "utf8_bin" is "utf8mb3_bin"; MariaDB's short "uca1400_ai_ci" gets
 // the character set's name in front.
-std::string CollationName(std::string_view name, std::string_view charset);
+std::string CollationName(std::string_view name, std::string_view charset,
+                          const SessionContext& context = {});
 // The character set that a collation belongs to; empty: unknown.
 std::string CharsetOfCollation(std::string_view collation);
 

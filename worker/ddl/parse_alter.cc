@@ -24,10 +24,8 @@ AlterAction FromKey(KeySpec key) {
   if (auto* foreign_key = std::get_if<ForeignKeySpec>(&key)) {
     return AddForeignKey{std::move(*foreign_key)};
   }
-  if (auto* period = std::get_if<PeriodSpec>(&key); period && period->system_time) {
-    return AddPeriod{period->start, period->end};
-  }
-  return NoEffect{"check or period"};
+  if (auto* period = std::get_if<PeriodSpec>(&key)) return AddPeriod{std::move(*period)};
+  return NoEffect{"check"};
 }
 
 void ParseAdd(Cursor& in, AlterTable* alter) {
@@ -79,6 +77,7 @@ AlterAction ParseDrop(Cursor& in) {
   }
   if (in.TakeWord("CONSTRAINT")) {
     const bool if_exists = TakeIfExists(in);
+    if (in.TakeWords({"PRIMARY", "KEY"})) return DropPrimaryKey{if_exists};
     return DropConstraint{in.Name("a constraint"), if_exists};
   }
   if (in.TakeWord("CHECK")) {

@@ -51,9 +51,11 @@ void AddElement(Cursor& in, KeySpec key, CreateTable* create) {
   } else if (auto* foreign_key = std::get_if<ForeignKeySpec>(&key)) {
     create->foreign_keys.push_back(std::move(*foreign_key));
   } else if (auto* period = std::get_if<PeriodSpec>(&key)) {
-    if (!period->system_time) return;
-    create->period_start = period->start;
-    create->period_end = period->end;
+    if (period->system_time) {
+      create->system_period = std::move(*period);
+    } else {
+      create->periods.push_back(std::move(*period));
+    }
   }
   (void)in;
 }

@@ -57,7 +57,8 @@ PeriodSpec ParsePeriod(Cursor& in) {
   TakeIfNotExists(in);
   in.ExpectWord("FOR");
   TakeIfNotExists(in);
-  period.system_time = UpperAscii(in.Name("a period")) == "SYSTEM_TIME";
+  period.name = in.Name("a period");
+  period.system_time = UpperAscii(period.name) == "SYSTEM_TIME";
   in.Expect('(');
   period.start = in.Name("a column name");
   in.Expect(',');

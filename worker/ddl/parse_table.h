@@ -13,11 +13,6 @@
 namespace chameleon::worker::ddl {
 
 struct CheckSpec {};  // parsed, of no effect on a replica
-struct PeriodSpec {   // MariaDB: PERIOD FOR SYSTEM_TIME | name (start, end)
-  bool system_time = false;
-  std::string start;
-  std::string end;
-};
 using KeySpec = std::variant<IndexSpec, ForeignKeySpec, CheckSpec, PeriodSpec>;
 
 // An index, foreign key, CHECK or PERIOD; nothing (and nothing taken) when a column stands here.

@@ -291,7 +291,7 @@ bool TakeCharsetWords(Cursor& in) {
 std::string ParseCharsetName(Cursor& in) {
   in.TakeSymbol('=');
   if (in.TakeWord("DEFAULT")) return {};
-  const std::string name = CharsetName(in.NameOrString("a character set"));
+  const std::string name = CharsetName(in.NameOrString("a character set"), in.context());
   if (!in.failed() && !IsCharset(name)) in.Fail(fmt::format("unknown character set \"{}\"", name));
   return name;
 }

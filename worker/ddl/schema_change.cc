@@ -20,6 +20,21 @@ namespace {
 using google::protobuf::util::MessageDifferencer;
 using v1::TableChange;
 
+bool IsKey(v1::IndexDef::Kind kind) {
+  return kind == v1::IndexDef::PRIMARY || kind == v1::IndexDef::UNIQUE;
+}
+
+// A key that a table without one could be followed by.
+bool AddsKey(const AlterAction& action) {
+  if (const auto* index = std::get_if<AddIndex>(&action)) return IsKey(index->index.def.kind());
+  const auto* added = std::get_if<AddColumn>(&action);
+  const auto* modified = std::get_if<ModifyColumn>(&action);
+  const ColumnSpec* column = added != nullptr      ? &added->column
+                             : modified != nullptr ? &modified->column
+                                                   : nullptr;
+  return column != nullptr && (column->primary || column->unique);
+}
+
 TableRef RefOf(const v1::TableName& name) { return {name.schema(), name.table()}; }
 
 void SetName(const TableRef& ref, v1::TableName* name) {
@@ -51,6 +66,13 @@ class Changer {
  private:
   const v1::TableDef* Find(const TableRef& ref) const;
   std::vector<v1::TableDef> Tables() const;
+  // Not followed, and not yet dropped by this statement.
+  bool HasLeft(const TableRef& ref) const {
+    return !known_.contains(RefKey(ref)) && lookup_.HasLeft(ref);
+  }
+  bool Wants(const TableRef& ref) const {
+    return lookup_.Wants(ref) || (known_.contains(RefKey(ref)) && lookup_.HasLeft(ref));
+  }
   std::vector<std::string> PrimaryKey(const TableRef& ref) const;
   TableChange& Add(TableChange::Kind kind, const TableRef& ref);
   void Stop(const TableRef& ref, std::string_view reason);
@@ -198,6 +220,7 @@ absl::StatusOr<v1::TableDef> Changer::Build(const CreateTable& create) const {
     *def.add_columns() = *std::move(column);
   }
   for (const ColumnSpec& spec : create.columns) builder.AddColumnKeys(spec);
+  for (const PeriodSpec& period : create.periods) builder.AddPeriod(period);
   for (const IndexSpec& index : create.indexes) builder.AddIndex(index);
   for (const ForeignKeySpec& key : create.foreign_keys) builder.AddForeignKey(key);
   if (create.options.system_versioning) builder.AddSystemVersioning();
@@ -206,7 +229,8 @@ absl::StatusOr<v1::TableDef> Changer::Build(const CreateTable& create) const {
 }
 
 void Changer::operator()(const CreateTable& create) {
-  if (!lookup_.Wants(create.table)) return;
+  if (create.or_replace && HasLeft(create.table)) Drop(create.table);
+  if (!Wants(create.table)) return;
   const bool exists = Find(create.table) != nullptr;
   if (exists && create.if_not_exists) return;
   if (exists && create.or_replace) {
@@ -243,6 +267,8 @@ void Changer::CopyAnew(const AlterTable& alter, std::string_view reason) {
 void Changer::operator()(const AlterTable& alter) {
   const v1::TableDef* known = Find(alter.table);
   if (known == nullptr) {
+    const bool keyed = std::any_of(alter.actions.begin(), alter.actions.end(), AddsKey);
+    if (keyed && HasLeft(alter.table)) Recopy(alter.table, "it was given a key");
     for (const AlterAction& action : alter.actions) {
       if (const auto* to = std::get_if<RenameTo>(&action)) Rename(alter.table, to->table);
       const auto* loses = std::get_if<LosesRows>(&action);
@@ -289,7 +315,7 @@ void Changer::operator()(const AlterTable& alter) {
 
 void Changer::operator()(const DropTable& drop) {
   for (const TableRef& table : drop.tables) {
-    if (Find(table) != nullptr) Drop(table);
+    if (Find(table) != nullptr || HasLeft(table)) Drop(table);
   }
 }
 
@@ -298,7 +324,8 @@ void Changer::Rename(const TableRef& from, const TableRef& to, bool swapped) {
   const v1::TableDef* known = Find(from);
   if (from == to) return;
   if (known == nullptr) {
-    if (lookup_.Wants(to) && Find(to) == nullptr) {
+    if (HasLeft(from)) Drop(from);
+    if (Wants(to) && Find(to) == nullptr) {
       Recopy(to, fmt::format("it was renamed from {}.{}, which is not replicated", from.schema,
                              from.table));
     }
@@ -356,6 +383,9 @@ void Changer::operator()(const TruncateTable& truncate) {
 void Changer::operator()(const DropDatabase& drop) {
   for (const v1::TableDef& def : Tables()) {
     if (def.name().schema() == drop.schema) Drop(RefOf(def.name()));
+  }
+  for (const TableRef& table : lookup_.TablesThatLeft()) {
+    if (table.schema == drop.schema && HasLeft(table)) Drop(table);
   }
 }
 

@@ -30,6 +30,9 @@ class SchemaLookup {
   // Whether a new table of this name would be replicated. False for tables that have left the
   // replica: a CREATE TABLE IF NOT EXISTS says nothing about them.
   virtual bool Wants(const TableRef& table) const = 0;
+  // Known and not followed: it has no key, or has left the replica. A DROP ends that, too.
+  virtual bool HasLeft(const TableRef&) const { return false; }
+  virtual std::vector<TableRef> TablesThatLeft() const { return {}; }
   // No row was ever in it: what the source would do to its rows does not matter.
   virtual bool IsEmpty(const TableRef&) const { return false; }
   // All that Find() knows.

@@ -24,6 +24,7 @@ struct SessionContext {
   bool real_as_float = false;
   bool oracle = false;  // MariaDB sql_mode=ORACLE
   bool no_auto_value_on_zero = false;
+  bool utf8_is_utf8mb4 = false;  // MySQL 9.7 sql_mode=INTERPRET_UTF8_AS_UTF8MB4
   bool explicit_defaults_for_timestamp = true;
   // Default collation by character set, where the server's differs from its built-in one
   // (default_collation_for_utf8mb4, MariaDB 11's character_set_collations).
@@ -39,6 +40,7 @@ struct SessionContext {
     no_auto_value_on_zero = mode & 0x80000;
     oracle = mariadb() && (mode & 0x200);
     no_backslash_escapes = mode & 0x100000;
+    utf8_is_utf8mb4 = !mariadb() && (mode & 0x200000000);
   }
 };
 

@@ -95,6 +95,13 @@ struct TableOptions {
   std::string union_or_merge;  // not empty: a MERGE table's UNION list
 };
 
+struct PeriodSpec {  // MariaDB: PERIOD FOR SYSTEM_TIME | name (start, end)
+  bool system_time = false;
+  std::string name;
+  std::string start;
+  std::string end;
+};
+
 struct CreateTable {
   TableRef table;
   bool or_replace = false;
@@ -104,9 +111,9 @@ struct CreateTable {
   std::vector<IndexSpec> indexes;
   std::vector<ForeignKeySpec> foreign_keys;
   TableOptions options;
-  std::string period_start;  // PERIOD FOR SYSTEM_TIME (start, end)
-  std::string period_end;
-  bool as_select = false;  // columns come from a query that the text carries
+  std::optional<PeriodSpec> system_period;
+  std::vector<PeriodSpec> periods;  // of applications
+  bool as_select = false;           // columns come from a query that the text carries
 };
 
 // ALTER TABLE actions.
@@ -175,8 +182,7 @@ struct SetOptions {
 struct AddSystemVersioning {};
 struct DropSystemVersioning {};
 struct AddPeriod {
-  std::string start;
-  std::string end;
+  PeriodSpec period;
 };
 struct LosesRows {  // TRUNCATE, DROP, EXCHANGE … PARTITION, IMPORT TABLESPACE
   std::string what;

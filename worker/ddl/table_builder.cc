@@ -156,8 +156,20 @@ void TableBuilder::AddColumnKeys(const ColumnSpec& column) {
   }
 }
 
+// WITHOUT OVERLAPS: the period's columns are the key's last.
+void TableBuilder::AddPeriodParts(const std::string& name, v1::IndexDef* index) {
+  for (const PeriodSpec& period : periods_) {
+    if (!SameName(period.name, name)) continue;
+    index->add_parts()->set_column(period.end);
+    index->add_parts()->set_column(period.start);
+    return;
+  }
+  unknown_period_ = name;
+}
+
 void TableBuilder::AddIndex(const IndexSpec& index) {
   v1::IndexDef def = index.def;
+  if (!index.without_overlaps.empty()) AddPeriodParts(index.without_overlaps, &def);
   if (index.if_not_exists && def.name().empty() && def.parts_size() > 0 &&
       FindIndex(&def_, def.parts(0).column()) != nullptr) {
     return;
@@ -202,6 +214,10 @@ bool TableBuilder::Covered(const v1::IndexDef& index) {
 
 void TableBuilder::AddForeignKey(const ForeignKeySpec& written) {
   ForeignKeySpec key = written;
+  if (key.name.empty() &&
+      (context_.mariadb() || context_.server_version < kMysqlIgnoresForeignKeyIndexName)) {
+    key.name = key.index_name;
+  }
   for (const v1::ForeignKeyDef& known : def_.foreign_keys()) {
     if (key.if_not_exists && SameName(known.name(), key.name)) return;
   }
@@ -218,10 +234,6 @@ void TableBuilder::AddForeignKey(const ForeignKeySpec& written) {
       DropServed(index);
       *def_.add_indexes() = index;
     }
-  }
-  if (key.name.empty() &&
-      (context_.mariadb() || context_.server_version < kMysqlIgnoresForeignKeyIndexName)) {
-    key.name = key.index_name;
   }
   if (def_.engine() != "InnoDB") return;  // other engines take the clause and forget it
   if (key.name.empty()) {
@@ -279,6 +291,15 @@ void TableBuilder::DropSystemVersioning() {
 }
 
 absl::Status TableBuilder::Finish() {
+  if (!unknown_period_.empty()) {
+    return absl::FailedPreconditionError(
+        fmt::format("an index is over a period that is not known: {}", unknown_period_));
+  }
+  for (const PeriodSpec& period : periods_) {
+    for (const std::string& name : {period.start, period.end}) {
+      if (v1::ColumnDef* column = FindColumn(&def_, name)) column->set_nullable(false);
+    }
+  }
   for (v1::IndexDef& index : *def_.mutable_indexes()) {
     for (v1::IndexPart& part : *index.mutable_parts()) {
       if (part.column().empty()) continue;

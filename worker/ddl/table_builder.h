@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "worker/ddl/build_column.h"
@@ -35,23 +36,28 @@ class TableBuilder {
   void SetOptions(const TableOptions& options, const CharsetDefault& database);
   // The keys that a column's own attributes make (SERIAL, UNIQUE, PRIMARY KEY, REFERENCES).
   void AddColumnKeys(const ColumnSpec& column);
+  // Before the indexes that name it.
+  void AddPeriod(const PeriodSpec& period) { periods_.push_back(period); }
   void AddIndex(const IndexSpec& index);
   void AddForeignKey(const ForeignKeySpec& foreign_key);
   void AddSystemVersioning();
   void DropSystemVersioning();
   // After the last change: primary key columns become NOT NULL, prefixes as long as their column
   // go, indexes and foreign keys come into the schema reader's order.
-  // FAILED_PRECONDITION: an index on a column that is not there.
+  // FAILED_PRECONDITION: an index on a column, or over a period, that is not known.
   absl::Status Finish();
 
  private:
   std::string FreeIndexName(std::string_view wanted);
+  void AddPeriodParts(const std::string& period, v1::IndexDef* index);
   void DropServed(const v1::IndexDef& index);
   bool Covered(const v1::IndexDef& index);
 
   v1::TableDef def_;
   const SessionContext& context_;
   PrimaryKeyOf primary_key_of_;
+  std::vector<PeriodSpec> periods_;
+  std::string unknown_period_;
 };
 
 }  // namespace chameleon::worker::ddl

@@ -85,6 +85,19 @@ class RegistryLookup : public ddl::SchemaLookup {
     const Wanted wanted = tables_.Find(table.schema, table.table, &state);
     return wanted == Wanted::kUnknown || wanted == Wanted::kKnown;
   }
+  bool HasLeft(const ddl::TableRef& table) const override {
+    std::shared_ptr<TableState> state;
+    return tables_.Find(table.schema, table.table, &state) == Wanted::kIgnored;
+  }
+  std::vector<ddl::TableRef> TablesThatLeft() const override {
+    std::vector<ddl::TableRef> left;
+    for (const auto& [_, state] : tables_.tables()) {
+      const auto& name = state->version.def().name();
+      const ddl::TableRef ref{name.schema(), name.table()};
+      if (HasLeft(ref)) left.push_back(ref);
+    }
+    return left;
+  }
   bool IsEmpty(const ddl::TableRef& table) const override {
     std::shared_ptr<TableState> state;
     return tables_.Find(table.schema, table.table, &state) == Wanted::kKnown && state->empty;
@@ -162,6 +175,7 @@ absl::StatusOr<Action> SchemaFollower::FollowTables(const ddl::Statement& statem
   const RegistryLookup lookup(*tables_, server_);
   auto changes = ddl::ApplyStatement(statement, lookup, context);
   if (!changes.ok()) return changes.status();
+  std::erase_if(*changes, [&](const TableChange& change) { return IsInCopy(change); });
   for (auto& change : *changes) {
     if (change.kind() == TableChange::RECOPY) {
       change.set_reason(std::string(kRecopyReason) + change.reason());
@@ -183,6 +197,13 @@ absl::StatusOr<Action> SchemaFollower::FollowTables(const ddl::Statement& statem
   if (changes->empty()) return Named(Action::kBenign, ddl::LowerAscii(ddl::Describe(statement)));
   if (error_code != 0) return Failed(*changes, text, error_code);
   return Change(*changes, text, position);
+}
+
+// Made by a statement that its copy has behind it.
+bool SchemaFollower::IsInCopy(const TableChange& change) const {
+  std::shared_ptr<TableState> state;
+  return tables_->Find(change.name().schema(), change.name().table(), &state) == Wanted::kKnown &&
+         tables_->NotYet(*state);
 }
 
 // A statement that is logged with an error was partly executed: nobody knows how far.
@@ -219,9 +240,8 @@ absl::StatusOr<v1::ChangeSchemaResponse> SchemaFollower::Ask(
     auto* asked = request.add_changes();
     *asked = change;
     std::shared_ptr<TableState> state;
-    if (tables_->Find(change.name().schema(), change.name().table(), &state) == Wanted::kKnown) {
-      *asked->mutable_plan() = state->version.plan();
-    }
+    tables_->Find(change.name().schema(), change.name().table(), &state);
+    if (state != nullptr) *asked->mutable_plan() = state->version.plan();
   }
   return change_schema_(request);
 }
@@ -355,6 +375,7 @@ absl::Status SchemaFollower::UpdateRegistry(const TableChange& change, const v1:
     case TableChange::DROP:
       // A version that is not replicated and has no columns: the table is gone from here on.
       tables_->Remove(change.name());
+      if (plan.table_id() == 0) return absl::OkStatus();
       *version.mutable_def()->mutable_name() = change.name();
       break;
     case TableChange::RENAME:

@@ -60,6 +60,7 @@ class SchemaFollower {
                                       const v1::Position& position);
   absl::StatusOr<Action> Change(const std::vector<v1::TableChange>& changes,
                                 const std::string& text, const v1::Position& position);
+  bool IsInCopy(const v1::TableChange& change) const;
   absl::StatusOr<Action> Failed(const std::vector<v1::TableChange>& changes,
                                 const std::string& text, uint16_t error_code);
   absl::Status AskCoordinator(std::vector<v1::TableChange> changes, const std::string& text,

@@ -53,9 +53,9 @@ Wanted TableRegistry::Find(const std::string& schema, const std::string& table,
   if (!Covers(schema, table)) return Wanted::kNo;
   const auto it = tables_.find(Key(schema, table));
   if (it == tables_.end()) return Wanted::kUnknown;
-  if (!it->second->version.plan().replicated() || it->second->stopped) return Wanted::kIgnored;
   *state = it->second;
-  return Wanted::kKnown;
+  return (*state)->version.plan().replicated() && !(*state)->stopped ? Wanted::kKnown
+                                                                     : Wanted::kIgnored;
 }
 
 MappedTable::MappedTable() = default;

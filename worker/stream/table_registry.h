@@ -58,7 +58,7 @@ struct MappedTable {
 
 enum class Wanted {
   kNo,       // not in a mapped schema, or excluded: see TableFilter
-  kKnown,    // replicated: the state is returned
+  kKnown,    // replicated
   kIgnored,  // known, but its changes are not followed (no key, stopped)
   kUnknown,  // should be here, but nobody has told us its definition
 };
@@ -79,6 +79,7 @@ class TableRegistry {
                 const std::string& table) const {
     return Key(name.schema(), name.table()) == Key(schema, table);
   }
+  // kKnown and kIgnored come with the state; *state is left alone otherwise.
   Wanted Find(const std::string& schema, const std::string& table,
               std::shared_ptr<TableState>* state) const;
 

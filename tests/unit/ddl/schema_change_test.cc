@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
 
 #include "proto/wire/error.h"
 #include "worker/ddl/parser.h"
@@ -23,7 +24,15 @@ class Known : public SchemaLookup {
     auto it = tables.find({ref.schema, ref.table});
     return it == tables.end() ? nullptr : &it->second;
   }
-  bool Wants(const TableRef& ref) const override { return ref.schema == "d" || ref.schema == "e"; }
+  bool Wants(const TableRef& ref) const override {
+    return (ref.schema == "d" || ref.schema == "e") && !HasLeft(ref);
+  }
+  bool HasLeft(const TableRef& ref) const override {
+    return ref.table == "keyless" && !ended.contains(ref.schema) && Find(ref) == nullptr;
+  }
+  std::vector<TableRef> TablesThatLeft() const override {
+    return ended.contains("d") ? std::vector<TableRef>() : std::vector<TableRef>{{"d", "keyless"}};
+  }
   bool IsEmpty(const TableRef&) const override { return empty; }
   std::vector<const v1::TableDef*> Tables() const override {
     std::vector<const v1::TableDef*> all;
@@ -37,11 +46,13 @@ class Known : public SchemaLookup {
   }
   void Follow(const TableChange& change) {
     tables.erase({change.name().schema(), change.name().table()});
+    if (change.name().table() == "keyless") ended.insert(change.name().schema());
     if (!change.has_after()) return;
     tables[{change.after().name().schema(), change.after().name().table()}] = change.after();
   }
   std::map<std::pair<std::string, std::string>, v1::TableDef> tables;
   bool empty = false;
+  std::set<std::string> ended;  // schemas whose table `keyless`, which is not followed, is dropped
 };
 
 std::string ColumnText(const v1::ColumnDef& c) {
@@ -122,6 +133,7 @@ SessionContext ContextOf(std::string_view words) {
   if (has("implicit timestamps")) context.explicit_defaults_for_timestamp = false;
   if (has("oracle")) context.oracle = true;
   if (has("real as float")) context.real_as_float = true;
+  if (has("utf8mb4")) context.utf8_is_utf8mb4 = true;
   return context;
 }
 

@@ -85,7 +85,8 @@ class SchemaChangerTest : public TargetTest {
     for (const auto& [name, version] : tables_) defs[name] = version.def();
     for (TableChange& change : changes) {
       const std::string& name = change.name().table();
-      if (defs.contains(name)) *change.mutable_before() = defs[name];
+      const bool left = tables_.contains(name) && !tables_[name].plan().replicated();
+      if (defs.contains(name) && !left) *change.mutable_before() = defs[name];
       if (tables_.contains(name)) *change.mutable_plan() = tables_[name].plan();
       if (change.kind() == TableChange::RENAME) {
         *change.mutable_after() = defs[name];
@@ -164,7 +165,9 @@ class SchemaChangerTest : public TargetTest {
     std::vector<std::string> names;
     auto start = catalogue_->LoadReplication(lease_.source_id());
     EXPECT_OK(start.status());
-    for (const auto& version : start->tables) names.push_back(version.def().name().table());
+    for (const auto& version : start->tables) {
+      if (version.plan().replicated()) names.push_back(version.def().name().table());
+    }
     std::sort(names.begin(), names.end());
     return names;
   }
@@ -326,10 +329,38 @@ TEST_F(SchemaChangerTest, AnUnknownTableThatCannotBeFollowedIsShown) {
             "q|f|it is made from a query");
   EXPECT_EQ(Get("SELECT t_error_message FROM sch_chameleon.t_error_log"),
             "it is made from a query");
-  // Logged again for a table that exists (IF NOT EXISTS): it says nothing.
-  EXPECT_EQ(Apply({Change(TableChange::CREATE, "q", Table("q"))}), "");
+}
+
+// Whatever is not followed is known to whoever reads the log next, and a DROP ends it.
+TEST_F(SchemaChangerTest, ATableThatIsNotFollowedIsDropped) {
+  EXPECT_EQ(Apply({Change(TableChange::CREATE, "log", Table("log", {Enum("e", {"x"})}, false))}),
+            "");
+  EXPECT_EQ(Apply({Change(TableChange::CREATE, "a", Table("a"))}), "");
   EXPECT_EQ(Replay(), "");
-  EXPECT_EQ(Get("SELECT to_regclass('shop.q') IS NULL"), "t");
+  auto start = catalogue_->LoadReplication(lease_.source_id());
+  ASSERT_OK(start.status());
+  ASSERT_EQ(start->tables.size(), 2);
+  EXPECT_EQ(start->tables[1].def().name().table(), "log");
+  EXPECT_EQ(start->tables[1].plan().table_id(), Id("log"));
+  EXPECT_EQ(start->tables[1].plan().reason(), tables_["log"].plan().reason());
+  EXPECT_EQ(Apply({Change(TableChange::DROP, "log")}), "");
+  EXPECT_EQ(Apply({Change(TableChange::CREATE, "log", Table("log", {Enum("e", {"y"})}))}), "");
+  Insert("log", R"({"id":"1","e":"y"})");
+  EXPECT_EQ(Replay(), "");
+  EXPECT_EQ(Get("SELECT id, e FROM shop.log"), "1|y");
+  EXPECT_THAT(Followed(), ElementsAre("a", "log"));
+}
+
+// Its copy stays when a user's view needs it, and the error log says so.
+TEST_F(SchemaChangerTest, ADroppedTableThatAViewNeedsStays) {
+  EXPECT_EQ(Apply({Change(TableChange::CREATE, "log", Table("log", {}, false))}), "");
+  EXPECT_EQ(Replay(), "");
+  sql_->Exec("CREATE VIEW public.of_a_user AS SELECT id FROM shop.log");
+  EXPECT_EQ(Apply({Change(TableChange::DROP, "log")}), "");
+  EXPECT_EQ(Replay(), "");
+  EXPECT_EQ(Get("SELECT to_regclass('shop.log') IS NOT NULL"), "t");
+  EXPECT_THAT(Get("SELECT t_error_message, t_detail FROM sch_chameleon.t_error_log"),
+              HasSubstr("of_a_user"));
 }
 
 // A table that had left the replica is gone from the source: its name is free for another.
