@@ -173,7 +173,9 @@ bool SourceActor::Streams() const {
 
 void SourceActor::RecopyIfNeeded() {
   auto names = catalogue_->TablesToRecopy(id_);
-  if (!names.ok() || names->empty()) return;
+  if (!names.ok()) return;
+  if (names->empty()) recopied_.clear();  // the last ones are there: what comes now is new
+  if (names->empty()) return;
   std::string list;
   for (const v1::TableName& name : *names) {
     list += fmt::format("{}{}.{}", list.empty() ? "" : ", ", name.schema(), name.table());

@@ -257,6 +257,12 @@ void LivePlayer::Report(const std::string& what) const {
     ++copied[Kind(*row[0])];
   }
   for (const auto& [reason, n] : copied) std::cout << "  " << n << "  " << reason << "\n";
+  for (const Row& row :
+       Pg(replica_->target())
+           .Query("SELECT sum(i_count), split_part(t_kind, ':', 1), "
+                  "min(t_kind) FROM sch_chameleon.t_ledger GROUP BY 2 ORDER BY 2")) {
+    std::cout << "  ledger " << *row[0] << "  " << *row[1] << " (" << *row[2] << ")\n";
+  }
   for (const auto& [reason, n] : counts_.stopped) {
     std::cout << "  the source stopped " << n << "  " << reason << "\n";
   }

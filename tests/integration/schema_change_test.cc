@@ -252,6 +252,14 @@ TEST_P(SchemaChangeTest, TablesThatAreNotFollowedEndAndGetKeys) {
   ExpectEqualAndNoneLeft(
       "gets_key: no primary key and no unique key without nullable columns; "
       "of_schema: no primary key and no unique key without nullable columns");
+  Run({"CREATE TABLE imported (n INT, t VARCHAR(10))", "ALTER TABLE imported ADD PRIMARY KEY (n)",
+       "INSERT INTO imported VALUES (1, 'a')", "CREATE TABLE serial (n INT)",
+       "ALTER TABLE serial ADD COLUMN t TIME",
+       "ALTER TABLE serial ADD COLUMN id SERIAL, ADD COLUMN m INT AS (n + 1) STORED",
+       "INSERT INTO serial (n, t) VALUES (5, '10:11:12')"});
+  ExpectEqualAndNoneLeft(
+      "gets_key: no primary key and no unique key without nullable columns; "
+      "of_schema: no primary key and no unique key without nullable columns");
   Run({"CREATE TABLE made_before_stop (n INT)", "CREATE TABLE moved (n INT)",
        "RENAME TABLE moved TO moved2", "DROP TABLE moved2"});
   replica_->WaitCaughtUp("s", std::chrono::seconds(60));

@@ -266,6 +266,8 @@ void Changer::CopyAnew(const AlterTable& alter, std::string_view reason) {
 
 void Changer::operator()(const AlterTable& alter) {
   const v1::TableDef* known = Find(alter.table);
+  const bool made_again = known == nullptr && HasLeft(alter.table);
+  if (made_again) known = lookup_.FindEmptyKeyless(alter.table);
   if (known == nullptr) {
     const bool keyed = std::any_of(alter.actions.begin(), alter.actions.end(), AddsKey);
     if (keyed && HasLeft(alter.table)) Recopy(alter.table, "it was given a key");
@@ -294,7 +296,8 @@ void Changer::operator()(const AlterTable& alter) {
     Stop(alter.table, "engine BLACKHOLE keeps no rows");
     return;
   }
-  if (!result->recopy_reason.empty() && !result->brings_rows && lookup_.IsEmpty(alter.table)) {
+  const bool empty = made_again || lookup_.IsEmpty(alter.table);
+  if ((!result->recopy_reason.empty() || made_again) && !result->brings_rows && empty) {
     Drop(alter.table);
     Create(alter.table, result->def);
   } else if (!result->recopy_reason.empty()) {

@@ -33,6 +33,8 @@ class SchemaLookup {
   // Known and not followed: it has no key, or has left the replica. A DROP ends that, too.
   virtual bool HasLeft(const TableRef&) const { return false; }
   virtual std::vector<TableRef> TablesThatLeft() const { return {}; }
+  // One of them that has only no key, and has never had a row; null: it is none. As Find().
+  virtual const v1::TableDef* FindEmptyKeyless(const TableRef&) const { return nullptr; }
   // No row was ever in it: what the source would do to its rows does not matter.
   virtual bool IsEmpty(const TableRef&) const { return false; }
   // All that Find() knows.

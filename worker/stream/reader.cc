@@ -298,7 +298,9 @@ absl::Status Reader::OnTableMap(const Event& event) {
   std::shared_ptr<TableState> state;
   switch (tables_->Find(mapped->map.schema, mapped->map.table, &state)) {
     case Wanted::kNo:
+      break;
     case Wanted::kIgnored:
+      state->empty = false;
       break;
     case Wanted::kUnknown:
       Ignored(fmt::format("unknown_table:{}.{}", mapped->map.schema, mapped->map.table), 0);

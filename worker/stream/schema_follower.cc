@@ -98,6 +98,11 @@ class RegistryLookup : public ddl::SchemaLookup {
     }
     return left;
   }
+  const v1::TableDef* FindEmptyKeyless(const ddl::TableRef& table) const override {
+    std::shared_ptr<TableState> state;
+    const bool left = tables_.Find(table.schema, table.table, &state) == Wanted::kIgnored;
+    return left && state->empty && !state->stopped ? &state->version.def() : nullptr;
+  }
   bool IsEmpty(const ddl::TableRef& table) const override {
     std::shared_ptr<TableState> state;
     return tables_.Find(table.schema, table.table, &state) == Wanted::kKnown && state->empty;
@@ -391,7 +396,8 @@ absl::Status SchemaFollower::UpdateRegistry(const TableChange& change, const v1:
   if (!tables_->Covers(name.schema(), name.table())) return absl::OkStatus();
   auto status = tables_->Put(version);
   std::shared_ptr<TableState> state;
-  if (status.ok() && tables_->Find(name.schema(), name.table(), &state) == Wanted::kKnown) {
+  if (status.ok()) tables_->Find(name.schema(), name.table(), &state);
+  if (state != nullptr) {
     state->empty =
         stays_empty || (change.kind() == TableChange::CREATE && KeepsItsRows(version.def()));
   }

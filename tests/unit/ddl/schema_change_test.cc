@@ -30,6 +30,9 @@ class Known : public SchemaLookup {
   bool HasLeft(const TableRef& ref) const override {
     return ref.table == "keyless" && !ended.contains(ref.schema) && Find(ref) == nullptr;
   }
+  const v1::TableDef* FindEmptyKeyless(const TableRef& ref) const override {
+    return HasLeft(ref) && keyless.name().schema() == ref.schema ? &keyless : nullptr;
+  }
   std::vector<TableRef> TablesThatLeft() const override {
     return ended.contains("d") ? std::vector<TableRef>() : std::vector<TableRef>{{"d", "keyless"}};
   }
@@ -47,10 +50,17 @@ class Known : public SchemaLookup {
   void Follow(const TableChange& change) {
     tables.erase({change.name().schema(), change.name().table()});
     if (change.name().table() == "keyless") ended.insert(change.name().schema());
+    if (change.name().table() == "keyless" && change.kind() == TableChange::CREATE &&
+        change.after().indexes().empty()) {
+      ended.clear();
+      keyless = change.after();
+      return;
+    }
     if (!change.has_after()) return;
     tables[{change.after().name().schema(), change.after().name().table()}] = change.after();
   }
   std::map<std::pair<std::string, std::string>, v1::TableDef> tables;
+  v1::TableDef keyless;  // when it was made by a statement
   bool empty = false;
   std::set<std::string> ended;  // schemas whose table `keyless`, which is not followed, is dropped
 };
