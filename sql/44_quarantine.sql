@@ -105,6 +105,9 @@ DECLARE
   v_batch bigint := (p_where->>'batch')::bigint;
   v_name text;
   v_log bigint;
+  -- A schema change that the rows do not fit: the source has bent them, without a word in its log.
+  v_bent boolean := p_where->>'context' LIKE '%fn_replay_ddl%'
+    AND (p_where->>'sqlstate' IN ('CH014', '23502') OR left(p_where->>'sqlstate', 2) = '22');
 BEGIN
   v_log := sch_chameleon.fn_log_replay_error(
     p_i_id_source, p_first, v_batch, v_table, p_message,
@@ -120,7 +123,8 @@ BEGIN
   END IF;
   UPDATE sch_chameleon.t_replica_tables
   SET b_replica_enabled = false, ts_disabled = clock_timestamp(),
-      t_reason = format('replay of batch %s failed: %s (error log %s)', v_batch, p_message, v_log)
+      t_reason = CASE WHEN v_bent THEN 'it must be copied again: ' ELSE '' END
+        || format('replay of batch %s failed: %s (error log %s)', v_batch, p_message, v_log)
   WHERE i_id_table = v_table;
   p_status.v_table_error := p_status.v_table_error || v_name::varchar;
   RETURN p_status;

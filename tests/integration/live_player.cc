@@ -177,6 +177,12 @@ std::string LivePlayer::Differences() {
     options[*row[0]].skip_tables.insert(*row[1]);
     (key_not_held ? key_not_held_ : keyless_).insert(*row[0] + "." + *row[1]);
   }
+  for (const Row& row : Pg(replica_->target())
+                            .Query("SELECT t_source_schema, t_source_table, v_table_name FROM "
+                                   "sch_chameleon.t_replica_tables WHERE NOT b_dropped AND "
+                                   "t_source_table <> v_table_name")) {
+    options[*row[0]].pg_names[*row[1]] = *row[2];
+  }
   std::string differences;
   for (const std::string& schema : schemas_) {
     const Equality found =

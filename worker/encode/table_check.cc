@@ -214,12 +214,38 @@ bool IsNumeric(v1::BaseType type) {
          type == v1::DOUBLE;
 }
 
+// A UNIQUE key that MariaDB may keep as a hash, because it is too long for an index.
+bool MayBeHashed(const v1::TableDef& def, const v1::IndexDef& index) {
+  if (index.kind() != v1::IndexDef::UNIQUE) return false;
+  return std::any_of(index.parts().begin(), index.parts().end(), [&](const v1::IndexPart& part) {
+    return std::any_of(def.columns().begin(), def.columns().end(), [&](const v1::ColumnDef& c) {
+      return c.name() == part.column() && c.base_type() >= v1::CHAR &&
+             c.base_type() <= v1::LONGBLOB;
+    });
+  });
+}
+
+// DB_ROW_HASH_1, …: a nullable BIGINT for each such key.
+bool OthersAreHashes(const v1::TableDef& def, const std::vector<binlog::ColumnMap>& columns,
+                     size_t count, const std::vector<std::string_view>& names) {
+  const auto keys = static_cast<size_t>(
+      std::count_if(def.indexes().begin(), def.indexes().end(),
+                    [&](const v1::IndexDef& index) { return MayBeHashed(def, index); }));
+  if (columns.size() < count || columns.size() - count > keys) return false;
+  for (size_t i = count; i < columns.size(); ++i) {
+    if (columns[i].type != binlog::ColumnType::kLongLong) return false;
+    if (i < names.size() && !names[i].starts_with("DB_ROW_HASH_")) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 absl::Status CheckTable(const v1::TableDef& def, const binlog::TableMap& map,
-                        const binlog::TableMetadata& metadata) {
+                        const binlog::TableMetadata& metadata, bool is_mariadb) {
   const auto count = static_cast<size_t>(def.columns_size());
-  if (map.columns.size() != count) {
+  if (map.columns.size() != count &&
+      !(is_mariadb && OthersAreHashes(def, map.columns, count, metadata.names))) {
     return Mismatch(def, fmt::format("the binary log has {} columns, the schema history {}",
                                      map.columns.size(), count));
   }

@@ -9,8 +9,9 @@ namespace chameleon::worker::encode {
 
 // Count, types and dimensions; names and signedness when `metadata` has them. FAILED_PRECONDITION
 // names the first difference. Tolerated, because servers differ: old temporal storage, MariaDB's
-// VECTOR and JSON under their storage types.
+// VECTOR and JSON under their storage types, and
+// the columns in which it keeps the hashes of long UNIQUE keys, behind all others.
 absl::Status CheckTable(const v1::TableDef& def, const binlog::TableMap& map,
-                        const binlog::TableMetadata& metadata);
+                        const binlog::TableMetadata& metadata, bool is_mariadb);
 
 }  // namespace chameleon::worker::encode

@@ -207,8 +207,9 @@ void TableCodecImpl::NameExamples(Missing missing, Value value) {
 absl::Status TableCodecImpl::CheckTableMap(TableMap& map, bool is_mariadb) {
   absl::StatusOr<binlog::TableMetadata> metadata = binlog::ParseTableMetadata(map, is_mariadb);
   if (!metadata.ok()) return WithContext(metadata.status(), fmt::format("table {}", table_));
-  if (absl::Status status = CheckTable(def_, map, *metadata); !status.ok()) return status;
-  for (size_t i = 0; i < map.columns.size(); ++i) {
+  if (absl::Status status = CheckTable(def_, map, *metadata, is_mariadb); !status.ok())
+    return status;
+  for (size_t i = 0; i < static_cast<size_t>(def_.columns_size()); ++i) {
     const auto fsp = static_cast<uint8_t>(def_.columns(static_cast<int>(i)).fsp());
     if (fsp != 0 && IsOldTemporal(map.columns[i].type)) binlog::LayOut(&map.columns[i], fsp);
   }
@@ -234,7 +235,7 @@ absl::Status TableCodecImpl::TryJson(const TableMap& map, const RowSlices& row, 
                                      std::string* out) {
   const bool key_only = columns == Columns::kKeyColumns;
   if (key_only && !has_key_) return KeyAbsent(nullptr);
-  if (row.size() != static_cast<size_t>(def_.columns_size()) || map.columns.size() != row.size()) {
+  if (row.size() < static_cast<size_t>(def_.columns_size()) || map.columns.size() != row.size()) {
     return absl::InternalError(
         fmt::format("table {}: a row of {} columns where the definition has {}", table_, row.size(),
                     def_.columns_size()));

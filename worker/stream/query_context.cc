@@ -35,9 +35,20 @@ ddl::SessionContext ContextOf(const binlog::Query& query, const v1::ServerInfo& 
   return context;
 }
 
+// MySQL writes CREATE TABLE … SELECT, and tables that it gives a key, anew: in UTF-8, whatever the
+// session's character set.
+bool IsRewritten(std::string_view statement) {
+  return statement.ends_with(" START TRANSACTION") ||
+         statement.find(
+             "`my_row_id` bigint unsigned NOT NULL AUTO_INCREMENT /*!80023 INVISIBLE */") !=
+             std::string_view::npos;
+}
+
 absl::StatusOr<std::string> TextOf(const binlog::Query& query, const v1::ServerInfo& server) {
   std::string text;
-  if (encode::IsAscii(query.statement) || !query.charset_client.has_value()) {
+  const bool is_mysql = server.kind() == v1::ServerInfo::MYSQL;
+  if (encode::IsAscii(query.statement) || !query.charset_client.has_value() ||
+      (is_mysql && IsRewritten(query.statement))) {
     encode::AppendText(query.statement, encode::Escape::kNone, &text);
     return text;
   }

@@ -218,7 +218,8 @@ absl::StatusOr<Action> SchemaFollower::Failed(const std::vector<TableChange>& ch
   action.batch = std::make_unique<Batch>();
   for (const auto& change : changes) {
     Stop(change.name(),
-         fmt::format("the statement failed on the source (error {}): {}", error_code, text),
+         fmt::format("{}the statement failed on the source (error {}): {}", kRecopyReason,
+                     error_code, text),
          action.batch.get());
   }
   return action;

@@ -13,7 +13,7 @@ std::string Check(const std::string& column, ColumnMap map, binlog::TableMetadat
       Proto<v1::TableDef>("name { schema: 'shop' table: 'orders' } columns { " + column + " }");
   binlog::TableMap table;
   table.columns = {map};
-  const absl::Status status = CheckTable(def, table, metadata);
+  const absl::Status status = CheckTable(def, table, metadata, false);
   const std::string text = Text(status);
   return text.substr(0, text.find('\n'));
 }
@@ -81,9 +81,36 @@ TEST(TableCheckTest, TheFirstDifferenceIsNamed) {
   const auto def = Proto<v1::TableDef>("name { schema: 'shop' table: 'orders' }");
   binlog::TableMap table;
   table.columns.resize(2);
-  EXPECT_EQ(Text(CheckTable(def, table, {})),
+  EXPECT_EQ(Text(CheckTable(def, table, {}, false)),
             "table shop.orders: the binary log has 2 columns, the schema history 0\n"
             "HINT: A schema change was missed. Copy the table again with sync_tables.");
+}
+
+// A hash for each UNIQUE key that is too long, and nothing else.
+TEST(TableCheckTest, HashesOfLongKeysOfMariadb) {
+  const auto check = [](std::vector<ColumnType> others, const std::string& indexes, bool mariadb,
+                        std::vector<std::string_view> names = {}) {
+    const auto def = Proto<v1::TableDef>(
+        "name { schema: 'shop' table: 'orders' } columns { name: 't' base_type: TEXT } columns { "
+        "name: 'n' base_type: INT } " +
+        indexes);
+    binlog::TableMap table;
+    table.columns = {Map(ColumnType::kBlob, 2), Map(ColumnType::kLong)};
+    for (ColumnType type : others) table.columns.push_back(Map(type));
+    binlog::TableMetadata metadata;
+    metadata.names = std::move(names);
+    return CheckTable(def, table, metadata, mariadb).ok();
+  };
+  const std::string text = "indexes { kind: UNIQUE parts { column: 't' } } ";
+  const std::string number = "indexes { kind: UNIQUE parts { column: 'n' } } ";
+  EXPECT_TRUE(check({ColumnType::kLongLong}, text, true));
+  EXPECT_TRUE(check({ColumnType::kLongLong, ColumnType::kLongLong}, text + text, true));
+  EXPECT_TRUE(check({ColumnType::kLongLong}, text, true, {"t", "n", "DB_ROW_HASH_1"}));
+  EXPECT_FALSE(check({ColumnType::kLongLong}, text, true, {"t", "n", "another"}));
+  EXPECT_FALSE(check({ColumnType::kLongLong}, text, false));
+  EXPECT_FALSE(check({ColumnType::kLongLong}, number, true));
+  EXPECT_FALSE(check({ColumnType::kLongLong, ColumnType::kLongLong}, text + number, true));
+  EXPECT_FALSE(check({ColumnType::kLong}, text, true));
 }
 
 }  // namespace
