@@ -30,7 +30,7 @@ chamctl() {
 }
 
 step "packages and build"
-install_packages "$packages_build $packages_servers $packages_tests"
+install_packages "$packages_build $packages_servers $packages_tools"
 if [ ${#sandbox_options[@]} -gt 0 ]; then tests/support/fetch_mysql.sh; fi
 cmake --preset release >/dev/null
 cmake --build --preset release --target chamctl chameleon-coordinator chameleon-worker \

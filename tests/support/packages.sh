@@ -9,10 +9,12 @@ packages_build="g++ cmake ninja-build pkg-config ccache mold
   zlib1g-dev libzstd-dev libicu-dev libcurl4-openssl-dev libssl-dev"
 # To run it against private servers. Only the servers themselves: no service, no configuration.
 packages_servers="mariadb-server-core mariadb-client-core postgresql"
-# To build the tests, and the tools that demo.sh takes from them.
+# To build what demo.sh takes from the tests.
+packages_tools="libgtest-dev libgmock-dev nlohmann-json3-dev python3"
+# To build and run the tests.
 # mariadb-client: mariadb-binlog, which prints logs that ours are compared with. zsh to mandoc: the
 # readers of completion and manual pages. systemd to debootstrap: packages and images, checked.
-packages_tests="libgtest-dev libgmock-dev nlohmann-json3-dev mariadb-client
+packages_tests="$packages_tools mariadb-client
   zsh fish man-db mandoc systemd debootstrap dpkg-dev file
   python3-yaml openssl"
 # To make a .deb: cpack.
