@@ -69,8 +69,9 @@ CREATE TABLE sch_chameleon.t_last_replayed (
 CREATE TABLE sch_chameleon.t_database_default (
   i_id_source bigint NOT NULL REFERENCES sch_chameleon.t_sources ON DELETE CASCADE,
   t_database text NOT NULL,
-  t_charset text NOT NULL,
+  t_charset text NOT NULL,     -- empty: the database is gone
   t_collation text NOT NULL,
+  b_changed boolean NOT NULL,  -- since the copy: sessions of MariaDB may go by an earlier one
   PRIMARY KEY (i_id_source, t_database)
 );
 

@@ -108,15 +108,15 @@ END $$;
 CREATE FUNCTION sch_chameleon.fn_store_databases(p_i_id_source bigint, p_databases json)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  v_changed json;
+  v_of json;
 BEGIN
-  FOR v_changed IN SELECT d FROM json_array_elements(p_databases) d LOOP
-    DELETE FROM sch_chameleon.t_database_default
-    WHERE i_id_source = p_i_id_source AND t_database = v_changed->>'database';
+  FOR v_of IN SELECT d FROM json_array_elements(p_databases) d LOOP
     INSERT INTO sch_chameleon.t_database_default
-    SELECT p_i_id_source, v_changed->>'database', v_changed->'charset'->>'charset',
-           v_changed->'charset'->>'collation'
-    WHERE v_changed->'charset'->>'charset' <> '';
+    VALUES (p_i_id_source, v_of->>'database', coalesce(v_of->'charset'->>'charset', ''),
+            coalesce(v_of->'charset'->>'collation', ''), (v_of->>'changed')::boolean)
+    ON CONFLICT (i_id_source, t_database) DO UPDATE
+    SET t_charset = EXCLUDED.t_charset, t_collation = EXCLUDED.t_collation,
+        b_changed = EXCLUDED.b_changed;
   END LOOP;
 END $$;
 

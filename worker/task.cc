@@ -9,6 +9,7 @@
 #include "worker/pgsource/snapshot.h"
 #include "worker/snapshot/snapshot.h"
 #include "worker/source/preflight.h"
+#include "worker/source/server.h"
 #include "worker/stream/coordinator_link.h"
 #include "worker/stream/uplink.h"
 #include "worker/take_over.h"
@@ -16,24 +17,15 @@
 namespace chameleon::worker {
 namespace {
 
-// Puts the defaults at the start of the stream into `server`. When the coordinator does not know
-// them, those of today must do: returns them, for the coordinator.
-std::vector<v1::DatabaseDefault> DatabasesOf(const v1::ReplicateTask& task,
-                                             v1::ServerInfo* server) {
-  std::vector<v1::DatabaseDefault> untold;
-  if (task.databases().empty()) {
-    for (const auto& [database, charset] : server->databases()) {
-      v1::DatabaseDefault& of = untold.emplace_back();
-      of.set_database(database);
-      *of.mutable_charset() = charset;
-    }
-    return untold;
+// The databases' defaults of today, for a coordinator that does not know those of the position.
+std::vector<v1::DatabaseDefault> DatabasesOf(const v1::ServerInfo& server) {
+  std::vector<v1::DatabaseDefault> databases;
+  for (const auto& [database, charset] : server.databases()) {
+    v1::DatabaseDefault& of = databases.emplace_back();
+    of.set_database(database);
+    *of.mutable_charset() = charset;
   }
-  server->clear_databases();
-  for (const v1::DatabaseDefault& of : task.databases()) {
-    (*server->mutable_databases())[of.database()] = of.charset();
-  }
-  return untold;
+  return databases;
 }
 
 }  // namespace
@@ -111,16 +103,25 @@ absl::Status Task::Replicate() {
   if (!events.ok()) return events.status();
 
   const bool is_mariadb = server.kind() == v1::ServerInfo::MARIADB;
-  const std::vector<v1::DatabaseDefault> untold = DatabasesOf(task, &server);
+  std::vector<v1::DatabaseDefault> databases(task.databases().begin(), task.databases().end());
+  std::vector<v1::DatabaseDefault> untold;
+  if (databases.empty()) untold = databases = DatabasesOf(server);
   stream::TableRegistry tables(options, is_mariadb, server.lower_case_table_names());
   for (const auto& version : task.tables()) {
     auto status = tables.Put(version);
     if (!status.ok()) return status;
   }
   stream::CoordinatorLink link(channel_, assignment_.lease(), report_);
+  stream::SchemaFollower::TableCharset table_charset;
+  if (source::SessionsKeepDefaults(server)) {
+    table_charset = [this](const v1::TableName& name) {
+      return source::ReadTableCharset(assignment_.connection(), name);
+    };
+  }
   stream::SchemaFollower schema(
-      assignment_.lease(), server, &tables,
-      [&](const v1::ChangeSchemaRequest& request) { return link.ChangeSchema(request); });
+      assignment_.lease(), server, databases, &tables,
+      [&](const v1::ChangeSchemaRequest& request) { return link.ChangeSchema(request); },
+      table_charset);
   stream::Reader::Options reader_options;
   if (options.replica_batch_size() > 0)
     reader_options.limits.rows_max = options.replica_batch_size();

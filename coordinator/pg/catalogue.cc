@@ -384,13 +384,15 @@ absl::StatusOr<ReplicationStart> PgCatalogue::LoadReplication(uint64_t source_id
     if (!status.ok()) return status;
   }
   auto databases = session_.Query(
-      "SELECT t_database, t_charset, t_collation FROM sch_chameleon.t_database_default"
+      "SELECT t_database, t_charset, t_collation, b_changed FROM sch_chameleon.t_database_default"
       " WHERE i_id_source = $1",
       {id});
   if (!databases.ok()) return databases.status();
   for (size_t i = 0; i < databases->size(); ++i) {
     v1::DatabaseDefault& of = start.databases.emplace_back();
     of.set_database(databases->Text(i, 0));
+    of.set_changed(databases->Bool(i, 3));
+    if (databases->Text(i, 1).empty()) continue;
     of.mutable_charset()->set_charset(databases->Text(i, 1));
     of.mutable_charset()->set_collation(databases->Text(i, 2));
   }

@@ -134,18 +134,20 @@ void CheckLine(std::string_view line, uint64_t batch_id, Outcome* outcome) {
 Outcome Walk(const std::vector<std::string>& events, bool is_mariadb, const std::string& version) {
   v1::SourceOptions source_options;
   v1::ServerInfo server;
+  std::vector<v1::DatabaseDefault> databases;
   const std::string charset = test::FittingCharset(events, [](test::LogSchema*) {});
   const Mapped mapped(events);
   for (const auto& [name, _] : mapped.tables()) {
     (*source_options.mutable_schema_mappings())[name.first] = name.first;
-    (*server.mutable_databases())[name.first].set_charset(charset);
+    databases.emplace_back().set_database(name.first);
+    databases.back().mutable_charset()->set_charset(charset);
   }
   server.set_kind(is_mariadb ? v1::ServerInfo::MARIADB : v1::ServerInfo::MYSQL);
   server.set_version(version);
   server.mutable_charset()->set_charset("utf8mb4");
   server.mutable_charset()->set_collation("utf8mb4_general_ci");
   TableRegistry tables(source_options, is_mariadb);
-  SchemaFollower schema({}, server, &tables, Plan);
+  SchemaFollower schema({}, server, databases, &tables, Plan);
   BatchQueue queue({.rows_max = 1000});
   Reader reader({}, *LogPosition::Create({}, is_mariadb), &tables, &schema, &queue);
   Outcome outcome;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "tests/support/both_servers.h"
 #include "tests/support/replica.h"
 
@@ -46,6 +48,20 @@ class SurroundingsTest : public BothServers {
     EXPECT_EQ(One("SELECT coalesce(string_agg(t_error_message, '; '), '') FROM "
                   "sch_chameleon.t_error_log"),
               "");
+  }
+
+  // Once the tables that are copied by themselves have been.
+  void ExpectEqualInTheEnd() {
+    replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+    const std::string left =
+        "SELECT coalesce(string_agg(t_source_table || ': ' || t_reason, '; '), '') FROM "
+        "sch_chameleon.t_replica_tables WHERE NOT b_dropped AND NOT b_replica_enabled";
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!One(left).empty() && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    EXPECT_EQ(replica_->Differences("s"), "");
+    EXPECT_EQ(One(left), "");
   }
 
   PostgresServer postgres_;
@@ -154,12 +170,35 @@ TEST_P(SurroundingsTest, DatabaseDefaultsAsOfTheStatement) {
        "INSERT INTO w VALUES (1, 'h\xc3\xa9')", "ALTER DATABASE d CHARACTER SET utf8mb4",
        "CREATE TABLE x (id INT PRIMARY KEY, a TEXT)", "INSERT INTO x VALUES (1, 'h\xc3\xa9')"});
   replica_->Start("s");
-  ExpectEqual();
+  ExpectEqualInTheEnd();
   replica_->Stop("s");
   Run({"SET NAMES utf8mb4", "CREATE TABLE y (id INT PRIMARY KEY, a TEXT)",
        "INSERT INTO y VALUES (1, 'h\xc3\xa9')", "ALTER DATABASE d CHARACTER SET latin1"});
   replica_->Start("s");
-  ExpectEqual();
+  ExpectEqualInTheEnd();
+}
+
+// MariaDB gives a new table the default that its session has read with USE, and does not log it.
+TEST_P(SurroundingsTest, DefaultsThatASessionHasKept) {
+  source_ = StartSource(GetParam(), {});
+  source_->Connect().Exec("CREATE DATABASE d CHARACTER SET utf8mb4");
+  auto session = source_->Connect("d");
+  Run({"CREATE TABLE w_marker (id INT PRIMARY KEY, n BIGINT NOT NULL)",
+       "INSERT INTO w_marker VALUES (1, 0)", "ALTER DATABASE d CHARACTER SET latin1"});
+  replica_->AddSource({.name = "s", .server = source_.get(), .schema_mappings = {{"d", "d"}}});
+  replica_->Setup();
+  replica_->Init("s");
+  replica_->Start("s");
+  const auto create = [&](const std::string& table) {
+    session.Exec(fmt::format("CREATE TABLE {} (id INT PRIMARY KEY, a TEXT)", table));
+    session.Exec(fmt::format("INSERT INTO {} VALUES (1, 'h\xc3\xa9')", table));
+  };
+  create("before_the_copy");
+  ExpectEqualInTheEnd();
+  Run({"ALTER DATABASE d CHARACTER SET latin2"});
+  create("after_it");
+  session.Exec("RENAME TABLE after_it TO renamed");
+  ExpectEqualInTheEnd();
 }
 
 ON_BOTH_SERVERS(SurroundingsTest);

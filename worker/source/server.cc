@@ -118,6 +118,25 @@ absl::Status ReadCharsets(Connection* connection, v1::ServerInfo* server) {
   return absl::OkStatus();
 }
 
+bool SessionsKeepDefaults(const v1::ServerInfo& server) {
+  constexpr uint32_t kMysql8 = 80000;
+  return server.kind() == v1::ServerInfo::MARIADB ||
+         ParseVersion(server.version()).number < kMysql8;
+}
+
+absl::StatusOr<std::string> ReadTableCharset(const v1::SourceConnection& config,
+                                             const v1::TableName& name) {
+  auto connection = Connection::Open(config);
+  if (!connection.ok()) return connection.status();
+  auto table = (*connection)
+                   ->Query(fmt::format(
+                       "SELECT SUBSTRING_INDEX(TABLE_COLLATION, '_', 1) FROM "
+                       "information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+                       QuoteText(name.schema()), QuoteText(name.table())));
+  if (!table.ok()) return table.status();
+  return table->rows.empty() ? std::string() : table->Get(0, 0);
+}
+
 absl::StatusOr<std::string> MariadbGtidPosition(Connection* connection, std::string_view file,
                                                 uint64_t offset) {
   auto table =

@@ -32,6 +32,13 @@ absl::StatusOr<v1::ServerInfo> ReadServerInfo(Connection* connection);
 // character set of each collation.
 absl::Status ReadCharsets(Connection* connection, v1::ServerInfo* server);
 
+// Does CREATE TABLE in a session's current database take the default that the session has read with
+// USE, whatever others have made of it since? MariaDB, and MySQL before 8.0.
+bool SessionsKeepDefaults(const v1::ServerInfo& server);
+// The character set that the table gives to new columns, "" when there is no such table.
+absl::StatusOr<std::string> ReadTableCharset(const v1::SourceConnection& config,
+                                             const v1::TableName& name);
+
 struct BinlogStatus {
   std::string file;  // empty: the binary log is off
   uint64_t offset = 0;

@@ -130,8 +130,20 @@ class RegistryLookup : public ddl::SchemaLookup {
 }  // namespace
 
 SchemaFollower::SchemaFollower(const v1::Lease& lease, const v1::ServerInfo& server,
-                               TableRegistry* tables, ChangeSchema change_schema)
-    : lease_(lease), server_(server), tables_(tables), change_schema_(std::move(change_schema)) {}
+                               const std::vector<v1::DatabaseDefault>& databases,
+                               TableRegistry* tables, ChangeSchema change_schema,
+                               TableCharset table_charset)
+    : lease_(lease),
+      server_(server),
+      tables_(tables),
+      change_schema_(std::move(change_schema)),
+      table_charset_(std::move(table_charset)) {
+  server_.clear_databases();
+  for (const v1::DatabaseDefault& of : databases) {
+    if (of.has_charset()) (*server_.mutable_databases())[of.database()] = of.charset();
+    if (of.changed()) changed_databases_.insert(of.database());
+  }
+}
 
 absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
                                               const v1::Position& position) {
@@ -161,16 +173,53 @@ std::vector<v1::DatabaseDefault> SchemaFollower::FollowDatabases(
   const auto inherited = InheritedCharset(query, server_);
   const auto change = ddl::DatabaseChangeOf(statement, lookup, inherited, context);
   if (!change.has_value()) return {};
-  v1::DatabaseDefault changed;
-  changed.set_database(change->schema);
+  const auto before = lookup.Database(change->schema);
+  if (before.has_value() && (!change->charset || change->charset->charset != before->charset)) {
+    changed_databases_.insert(change->schema);
+  }
+  v1::DatabaseDefault now;
+  now.set_database(change->schema);
+  now.set_changed(changed_databases_.contains(change->schema));
   if (change->charset.has_value()) {
-    changed.mutable_charset()->set_charset(change->charset->charset);
-    changed.mutable_charset()->set_collation(change->charset->collation);
-    (*server_.mutable_databases())[change->schema] = changed.charset();
+    now.mutable_charset()->set_charset(change->charset->charset);
+    now.mutable_charset()->set_collation(change->charset->collation);
+    (*server_.mutable_databases())[change->schema] = now.charset();
   } else {
     server_.mutable_databases()->erase(change->schema);
   }
-  return {changed};
+  return {now};
+}
+
+// A session of MariaDB (and of MySQL before 8.0) gives a new table in its current database the
+// default that it has read with USE, whatever other sessions have made of it since; the log does
+// not tell. Where that may have happened the new table is copied.
+absl::Status SchemaFollower::CheckImpliedCharsets(const ddl::Statement& statement,
+                                                  std::vector<TableChange>* changes) const {
+  const auto* create = std::get_if<ddl::CreateTable>(&statement);
+  if (create == nullptr || create->options.charset || create->options.collation || create->like ||
+      table_charset_ == nullptr) {
+    return absl::OkStatus();
+  }
+  for (TableChange& change : *changes) {
+    const auto& columns = change.after().columns();
+    if (change.kind() != TableChange::CREATE ||
+        std::none_of(columns.begin(), columns.end(),
+                     [](const auto& column) { return !column.charset().empty(); })) {
+      continue;
+    }
+    bool unsure = changed_databases_.contains(change.name().schema());
+    if (!unsure) {
+      const auto now = table_charset_(change.name());
+      if (!now.ok()) return now.status();
+      unsure = !now->empty() && *now != change.after().charset();
+    }
+    if (!unsure) continue;
+    change.set_kind(TableChange::RECOPY);
+    change.clear_after();
+    change.set_reason(
+        "it was created with the character set that its database had for its session");
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Action> SchemaFollower::FollowTables(const ddl::Statement& statement,
@@ -181,6 +230,7 @@ absl::StatusOr<Action> SchemaFollower::FollowTables(const ddl::Statement& statem
   auto changes = ddl::ApplyStatement(statement, lookup, context);
   if (!changes.ok()) return changes.status();
   std::erase_if(*changes, [&](const TableChange& change) { return IsInCopy(change); });
+  if (auto status = CheckImpliedCharsets(statement, &*changes); !status.ok()) return status;
   for (auto& change : *changes) {
     if (change.kind() == TableChange::RECOPY) {
       change.set_reason(std::string(kRecopyReason) + change.reason());

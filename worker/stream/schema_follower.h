@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,9 +27,15 @@ class SchemaFollower {
   using ChangeSchema = std::function<absl::StatusOr<v1::ChangeSchemaResponse>(
       const v1::ChangeSchemaRequest& request)>;
 
-  // `server`: with the databases' defaults at the position that the stream starts at.
-  SchemaFollower(const v1::Lease& lease, const v1::ServerInfo& server, TableRegistry* tables,
-                 ChangeSchema change_schema);
+  // The character set that a table of the source gives to new columns now; "" without such a table.
+  using TableCharset = std::function<absl::StatusOr<std::string>(const v1::TableName& name)>;
+
+  // `databases`: their defaults at the position that the stream starts at; those in `server` do not
+  // count. `table_charset`: of a source whose sessions keep defaults, else nothing: see
+  // CheckImpliedCharsets.
+  SchemaFollower(const v1::Lease& lease, const v1::ServerInfo& server,
+                 const std::vector<v1::DatabaseDefault>& databases, TableRegistry* tables,
+                 ChangeSchema change_schema, TableCharset table_charset = nullptr);
 
   struct Action {
     enum Kind {
@@ -58,6 +65,8 @@ class SchemaFollower {
   absl::StatusOr<Action> FollowTables(const ddl::Statement& statement, const std::string& text,
                                       uint16_t error_code, const ddl::SessionContext& context,
                                       const v1::Position& position);
+  absl::Status CheckImpliedCharsets(const ddl::Statement& statement,
+                                    std::vector<v1::TableChange>* changes) const;
   absl::StatusOr<Action> Change(const std::vector<v1::TableChange>& changes,
                                 const std::string& text, const v1::Position& position);
   bool IsInCopy(const v1::TableChange& change) const;
@@ -79,6 +88,8 @@ class SchemaFollower {
   v1::ServerInfo server_;  // its database defaults follow the statements
   TableRegistry* const tables_;
   const ChangeSchema change_schema_;
+  const TableCharset table_charset_;
+  std::set<std::string> changed_databases_;  // sessions may go by an earlier default
 };
 
 }  // namespace chameleon::worker::stream
