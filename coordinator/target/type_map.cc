@@ -265,6 +265,13 @@ absl::StatusOr<v1::TablePlan> MapTable(const v1::TableDef& def, const TypeMapOpt
     plan.set_reason("a source of type pgsql is copied, not followed");
     return plan;
   }
+  for (const v1::ColumnDef& c : def.columns()) {
+    if (!c.auto_increment() || !c.nullable()) continue;
+    plan.set_reason(fmt::format(
+        "column {} is AUTO_INCREMENT and nullable: MariaDB does not log the numbers that it gives",
+        c.name()));
+    return plan;
+  }
   const v1::IndexDef* key = FindKey(def);
   plan.set_replicated(key != nullptr);
   if (key == nullptr) {

@@ -185,8 +185,15 @@ std::string LivePlayer::Differences() {
   }
   std::string differences;
   for (const std::string& schema : schemas_) {
-    const Equality found =
-        CompareSchemas(server_->Address(), schema, replica_->target(), schema, options[schema]);
+    Equality found;
+    try {
+      found =
+          CompareSchemas(server_->Address(), schema, replica_->target(), schema, options[schema]);
+    } catch (const MysqlError& error) {
+      std::cout << "not compared: the source cannot read it: " << error.what() << "\n";
+      ++counts_.unreadable;
+      continue;
+    }
     counts_.tables += found.tables;
     counts_.rows += found.rows;
     differences += found.differences;
@@ -252,9 +259,10 @@ void LivePlayer::BeginAgain(const std::string& where, const std::string& why) {
 void LivePlayer::Report(const std::string& what) const {
   std::cout << fmt::format(
       "{}: ran {}, refused by the server {}, compared {} times: {} tables, {} rows, different {}; "
-      "tables without a key {}, with a key that PostgreSQL cannot hold {}\n",
+      "tables without a key {}, with a key that PostgreSQL cannot hold {}, not to be read from the "
+      "source {}\n",
       what, counts_.ran, counts_.refused, counts_.settled, counts_.tables, counts_.rows,
-      counts_.different, keyless_.size(), key_not_held_.size());
+      counts_.different, keyless_.size(), key_not_held_.size(), counts_.unreadable);
   std::map<std::string, int> copied;
   for (const Row& row : Pg(replica_->target())
                             .Query("SELECT t_error_message FROM sch_chameleon.t_error_log WHERE "

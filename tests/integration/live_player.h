@@ -23,6 +23,7 @@ class LivePlayer {
     int settled = 0;                      // comparisons of everything
     int tables = 0;                       // that were compared, each time
     uint64_t rows = 0;                    // of these
+    int unreadable = 0;                   // comparisons that the source itself refused
     int different = 0;                    // comparisons that found a difference: bugs
     std::map<std::string, int> repaired;  // by the reason for which the table had left
     std::map<std::string, int> stopped;   // by the reason for which the source had stopped

@@ -147,6 +147,9 @@ bool IsForAServer(const std::string& statement, const ddl::SessionContext& conte
   static const std::set<std::string> kObjects = {"SERVER",   "USER",    "ROLE", "EVENT",
                                                  "SYS",      "DEBUG",   "UNDO", "RESOURCE",
                                                  "INSTANCE", "PASSWORD"};
+  // Its results never end.
+  const std::string text = ddl::UpperAscii(statement);
+  if (text.find("WHILE 1") != text.npos || text.find("WHILE TRUE") != text.npos) return true;
   ddl::Lexer lexer(statement, context);
   bool first = true, of_table = false;
   for (auto token = lexer.Next();

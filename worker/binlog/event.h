@@ -128,6 +128,9 @@ struct Query {
   std::optional<uint8_t> explicit_defaults_for_timestamp;
   std::optional<uint16_t> default_collation_utf8mb4;
   std::optional<std::string> time_zone;
+  // MySQL, row changes as statements: the databases that they, their triggers and functions change;
+  // raw bytes, UTF-8. Empty: not told.
+  std::vector<std::string_view> updated_databases;
   std::optional<uint8_t> gtid_flags3;  // MariaDB 0x82: 2 START, 4 COMMIT, 8 ROLLBACK ALTER
   std::optional<uint64_t> alter_start_seqno;
   // MariaDB 0x83, @@character_set_collations: default collation of a character set → in its place.

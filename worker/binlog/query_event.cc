@@ -39,12 +39,14 @@ enum StatusVar : uint8_t {
 constexpr uint8_t kTooManyDatabases = 254;
 constexpr uint8_t kFlags3CommitOrRollbackAlter = 4 | 8;
 
-void SkipUpdatedDatabases(ByteCursor* in) {
+void ReadUpdatedDatabases(std::string_view vars, ByteCursor* in, Query* out) {
   uint8_t count = in->U8();
   if (count == kTooManyDatabases) return;
   for (; count > 0 && in->ok(); --count) {
+    const size_t begin = in->offset();
     while (in->ok() && in->U8() != 0) {
     }
+    if (in->ok()) out->updated_databases.push_back(vars.substr(begin, in->offset() - begin - 1));
   }
 }
 
@@ -58,7 +60,7 @@ void ReadCharacterSetCollations(ByteCursor* in, Query* out) {
 }
 
 // False: a code that is not known, so the length of its value is not known either.
-bool ReadStatusVar(uint8_t code, ByteCursor* in, Query* out) {
+bool ReadStatusVar(uint8_t code, std::string_view all, ByteCursor* in, Query* out) {
   switch (code) {
     case kFlags2:
       out->flags2 = in->U32();
@@ -100,7 +102,7 @@ bool ReadStatusVar(uint8_t code, ByteCursor* in, Query* out) {
       in->Skip(in->U8());
       return true;
     case kUpdatedDatabases:
-      SkipUpdatedDatabases(in);
+      ReadUpdatedDatabases(all, in, out);
       return true;
     case kMicroseconds:
       in->Skip(3);
@@ -156,7 +158,7 @@ absl::StatusOr<Query> ParseQuery(const Event& event) {
   if (terminator != 0) return Damaged(type, in.offset(), "the database name does not end");
 
   ByteCursor vars(status);
-  while (!vars.AtEnd() && ReadStatusVar(vars.U8(), &vars, &out)) {
+  while (!vars.AtEnd() && ReadStatusVar(vars.U8(), status, &vars, &out)) {
   }
   if (!vars.ok()) {
     return Damaged(type, status_offset + vars.offset(), "a status variable is cut off");

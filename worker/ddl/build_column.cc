@@ -26,7 +26,9 @@ CharsetDefault ColumnCharset(const ColumnSpec& spec, const CharsetDefault& table
 }
 
 bool IsNullable(const ColumnSpec& spec, const SessionContext& context) {
-  if (spec.type.serial || spec.auto_increment || spec.primary || spec.row_start || spec.row_end) {
+  // MariaDB takes AUTO_INCREMENT NULL at its word.
+  const bool numbered = spec.auto_increment && !(context.mariadb() && spec.nullable);
+  if (spec.type.serial || numbered || spec.primary || spec.row_start || spec.row_end) {
     return false;
   }
   if (spec.nullable) return *spec.nullable;

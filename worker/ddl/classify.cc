@@ -79,6 +79,29 @@ constexpr Named kObjects[] = {
     {"MATERIALIZED", "view"},
 };
 
+// INSERT, REPLACE, UPDATE and DELETE of one table, whose name stands where it usually does.
+std::optional<TableRef> ChangedTable(Cursor& in) {
+  const std::string word = in.Peek().upper;
+  const bool inserts = word == "INSERT" || word == "REPLACE";
+  if (!inserts && word != "UPDATE" && word != "DELETE") return std::nullopt;
+  in.Take();
+  while (in.TakeAnyOf({"LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "QUICK", "IGNORE"}) != "") {
+  }
+  if (inserts) {
+    in.TakeWord("INTO");
+  } else if (word == "DELETE" && !in.TakeWord("FROM")) {
+    return std::nullopt;
+  }
+  if (!in.IsName()) return std::nullopt;
+  TableRef table = in.Table();
+  if (in.failed()) return std::nullopt;
+  if (inserts) return table;
+  const bool one = word == "UPDATE" ? in.IsWord("SET")
+                                    : in.AtEnd() || in.IsWord("WHERE") || in.IsWord("LIMIT") ||
+                                          in.IsWord("ORDER");
+  return one ? std::optional<TableRef>(std::move(table)) : std::nullopt;
+}
+
 constexpr size_t kModifierTokensMax = 40;  // of CREATE … DEFINER = … SQL SECURITY … VIEW
 
 }  // namespace
@@ -97,7 +120,7 @@ std::optional<Statement> ClassifyByFirstWord(Cursor& in) {
     if (named.word == word) return Benign{std::string(named.kind)};
   }
   for (std::string_view dml : kDml) {
-    if (dml == word) return Dml{word};
+    if (dml == word) return Dml{word, ChangedTable(in)};
   }
   return std::nullopt;
 }

@@ -270,7 +270,8 @@ struct Benign {
 
 // A change of rows logged as a statement: cannot be followed.
 struct Dml {
-  std::string kind;  // "INSERT"
+  std::string kind;               // "INSERT"
+  std::optional<TableRef> table;  // the only one that it names as changed
 };
 
 // Not understood.

@@ -258,6 +258,9 @@ absl::Status Reader::OnOtherQuery(const binlog::Query& query) {
       if (!inside) action->batch->notes.Take(&tx_.notes);
       return queue_->PutAlone(std::move(action->batch));
     }
+    case Action::kOutside:
+      Ignored("statement_ignored:" + action->name, 0);
+      return group_ == Group::kTransaction ? absl::OkStatus() : Commit();
     case Action::kBenign:
       if (group_ == Group::kTransaction) return absl::OkStatus();
       Ignored("statement_ignored:" + action->name, 0);

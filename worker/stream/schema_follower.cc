@@ -158,7 +158,9 @@ absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
     return Named(Action::kBenign, benign->kind);
   }
   if (const auto* dml = std::get_if<ddl::Dml>(&statement)) {
-    return Named(Action::kStatementDml, dml->kind);
+    if (!IsOutside(*dml, query)) return Named(Action::kStatementDml, dml->kind);
+    return Named(Action::kOutside, fmt::format("{} of {}.{}", ddl::LowerAscii(dml->kind),
+                                               dml->table->schema, dml->table->table));
   }
   auto databases = FollowDatabases(statement, query, context);
   auto action = FollowTables(statement, *text, query.error_code, context, position);
@@ -252,6 +254,18 @@ absl::StatusOr<Action> SchemaFollower::FollowTables(const ddl::Statement& statem
   if (changes->empty()) return Named(Action::kBenign, ddl::LowerAscii(ddl::Describe(statement)));
   if (error_code != 0) return Failed(*changes, text, error_code);
   return Change(*changes, text, position);
+}
+
+// Rows of a table that is not replicated. What its triggers change in another database only MySQL
+// says, together with the databases that the statement reads.
+bool SchemaFollower::IsOutside(const ddl::Dml& dml, const binlog::Query& query) const {
+  if (!dml.table || tables_->Covers(dml.table->schema, dml.table->table)) return false;
+  if (ddl::UpperAscii(query.statement).find("SELECT") != std::string::npos) return true;
+  return std::none_of(query.updated_databases.begin(), query.updated_databases.end(),
+                      [&](std::string_view database) {
+                        return tables_->CoversSchema(std::string(database)) &&
+                               !tables_->SameSchema(dml.table->schema, std::string(database));
+                      });
 }
 
 // Made by a statement that its copy has behind it.

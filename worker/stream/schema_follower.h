@@ -40,6 +40,7 @@ class SchemaFollower {
   struct Action {
     enum Kind {
       kBenign,      // concerns no replicated table
+      kOutside,     // likewise: `name`, a change of rows of another table
       kSavepoint,   // `name`
       kRollbackTo,  // `name`
       kBegin,
@@ -69,6 +70,7 @@ class SchemaFollower {
                                     std::vector<v1::TableChange>* changes) const;
   absl::StatusOr<Action> Change(const std::vector<v1::TableChange>& changes,
                                 const std::string& text, const v1::Position& position);
+  bool IsOutside(const ddl::Dml& dml, const binlog::Query& query) const;
   bool IsInCopy(const v1::TableChange& change) const;
   absl::StatusOr<Action> Failed(const std::vector<v1::TableChange>& changes,
                                 const std::string& text, uint16_t error_code);

@@ -79,6 +79,9 @@ class TableRegistry {
                 const std::string& table) const {
     return Key(name.schema(), name.table()) == Key(schema, table);
   }
+  bool SameSchema(const std::string& a, const std::string& b) const {
+    return filter_.Key(a) == filter_.Key(b);
+  }
   // kKnown and kIgnored come with the state; *state is left alone otherwise.
   Wanted Find(const std::string& schema, const std::string& table,
               std::shared_ptr<TableState>* state) const;

@@ -11,6 +11,31 @@ SessionContext Mariadb() {
   return {.server = ServerKind::kMariadb, .server_version = 101119, .default_database = "d"};
 }
 
+TEST(ParserTest, WhichTableRowsChangeIn) {
+  const std::pair<std::string_view, std::string_view> cases[] = {
+      {"INSERT INTO x.t VALUES (1)", "x.t"},
+      {"insert ignore t (a) select 1", "d.t"},
+      {"REPLACE LOW_PRIORITY INTO `x`.`t` SELECT * FROM d.u", "x.t"},
+      {"UPDATE x.t SET a = 1", "x.t"},
+      {"UPDATE x.t, d.u SET a = 1", ""},
+      {"UPDATE x.t AS a SET a = 1", ""},
+      {"UPDATE x.t JOIN d.u SET a = 1", ""},
+      {"DELETE FROM x.t WHERE a = 1", "x.t"},
+      {"DELETE QUICK FROM t", "d.t"},
+      {"DELETE x.t FROM x.t JOIN d.u", ""},
+      {"DELETE FROM x.t USING x.t JOIN d.u", ""},
+      {"WITH a AS (SELECT 1) UPDATE t SET a = 1", ""},
+      {"CALL x.p()", ""},
+      {"SELECT x.f()", ""},
+  };
+  for (const auto& [text, expected] : cases) {
+    const Statement statement = Parse(text, Mysql());
+    const auto* dml = std::get_if<Dml>(&statement);
+    ASSERT_NE(dml, nullptr) << text;
+    EXPECT_EQ(dml->table ? dml->table->schema + "." + dml->table->table : "", expected) << text;
+  }
+}
+
 TEST(ParserTest, WhatAStatementIs) {
   const struct {
     std::string_view text, expected;

@@ -231,6 +231,27 @@ TEST(TypeMap, Keys) {
             "no primary key and no unique key without nullable columns");
 }
 
+// MariaDB's log has NULL for the numbers that it gives to such a column.
+TEST(TypeMap, NumbersThatAreNotLogged) {
+  v1::ColumnDef key, number;
+  key.set_name("id");
+  key.set_base_type(v1::INT);
+  number = key;
+  number.set_name("n");
+  number.set_auto_increment(true);
+  const auto replicated = [&] {
+    v1::TableDef def = Table({key, number});
+    *def.add_indexes() = Index(v1::IndexDef::PRIMARY, "id");
+    const auto plan = MapTable(def, {.target_schema = "s"});
+    EXPECT_EQ(plan->reason().starts_with("column n is AUTO_INCREMENT and nullable"),
+              !plan->replicated());
+    return plan->replicated();
+  };
+  EXPECT_TRUE(replicated());
+  number.set_nullable(true);
+  EXPECT_FALSE(replicated());
+}
+
 TEST(Names, ShortenedBetweenCharactersWithAHash) {
   EXPECT_EQ(ShortName("orders"), "orders");
   EXPECT_EQ(ShortName(std::string(63, 'a')), std::string(63, 'a'));
