@@ -185,6 +185,8 @@ TEST_P(SchemaChangeTest, AChangeThatIsNotExactIsCopiedAgain) {
   Run(ShopTables());
   Begin();
   Run({"ALTER TABLE a MODIFY n TIME", "INSERT INTO a (name) VALUES ('after')",
+       "CREATE TABLE coded (id INT PRIMARY KEY)", "INSERT INTO coded VALUES (1)",
+       "ALTER TABLE coded ADD COLUMN t VARCHAR(6) CHARACTER SET ujis NOT NULL DEFAULT 0xA4A2",
        "ALTER TABLE b MODIFY n TIME, RENAME TO c", "INSERT INTO c (name) VALUES ('after')"});
   replica_->WaitCaughtUp("s", std::chrono::seconds(60));
   for (int i = 0; i < 600 && One("SELECT count(*) FROM sch_chameleon.t_replica_tables WHERE NOT "

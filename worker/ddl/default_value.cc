@@ -349,6 +349,17 @@ std::string LiteralText(const DefaultSpec& written, const SessionContext& contex
   }
 }
 
+// A text written as bytes of the column's character set: not decoded here.
+bool IsCodedText(const DefaultSpec& spec, const v1::ColumnDef& column) {
+  const v1::BaseType type = column.base_type();
+  const bool is_text =
+      (type >= v1::CHAR && type <= v1::LONGTEXT) || type == v1::ENUM || type == v1::SET;
+  if (!is_text || (!spec.bytes && !spec.bits)) return false;
+  const std::string bytes = Plain(spec, false).text;
+  return std::any_of(bytes.begin(), bytes.end(),
+                     [](char c) { return static_cast<signed char>(c) <= 0; });
+}
+
 }  // namespace
 
 std::string NowText(std::string_view now, const SessionContext& context) {
@@ -366,6 +377,11 @@ void SetDefault(const DefaultSpec& spec, const SessionContext& context, v1::Colu
     case DefaultSpec::Kind::kNull:
       return;
     case DefaultSpec::Kind::kLiteral:
+      if (IsCodedText(spec, *column)) {
+        column->set_default_value(BytesText(Plain(spec, false).text, *column, context));
+        column->set_default_is_expression(true);
+        break;
+      }
       column->set_default_value(LiteralText(spec, context, *column));
       break;
     case DefaultSpec::Kind::kExpression:
