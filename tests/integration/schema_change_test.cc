@@ -357,8 +357,9 @@ TEST_P(SchemaChangeTest, TablesThatAreNotFollowedEndAndGetKeys) {
   replica_->Stop("s");
   replica_->Start("s");
   Run({"DROP TABLE made_before_stop", "DROP DATABASE e", "CREATE DATABASE e",
-       "CREATE TABLE e.of_schema (n INT PRIMARY KEY)", "INSERT INTO e.of_schema VALUES (3)",
-       "ALTER TABLE gets_key ADD PRIMARY KEY (n)", "INSERT INTO gets_key VALUES (3)"});
+       "CREATE TABLE e.of_schema (n INT PRIMARY KEY, t TEXT)",
+       "INSERT INTO e.of_schema VALUES (3, 'x')", "ALTER TABLE gets_key ADD PRIMARY KEY (n)",
+       "INSERT INTO gets_key VALUES (3)"});
   if (!IsMysql()) {
     Run({"CREATE TABLE replaced (n INT)", "CREATE OR REPLACE TABLE replaced (n INT PRIMARY KEY)",
          "INSERT INTO replaced VALUES (1)"});
@@ -373,6 +374,10 @@ TEST_P(SchemaChangeTest, TablesThatAreNotFollowedEndAndGetKeys) {
   EXPECT_EQ(One("SELECT coalesce(string_agg(t_source_table, ','), '') FROM "
                 "sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled"),
             "");
+  // Its database came back with the character set that it had.
+  EXPECT_EQ(One("SELECT count(*) FROM sch_chameleon.t_error_log WHERE t_error_message LIKE "
+                "'%character set%'"),
+            "0");
   EXPECT_EQ(One("SELECT count(*) FROM pg_type WHERE typtype = 'e' AND typnamespace = "
                 "'d'::regnamespace"),
             "1");

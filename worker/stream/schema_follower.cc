@@ -176,12 +176,15 @@ std::vector<v1::DatabaseDefault> SchemaFollower::FollowDatabases(
   const auto change = ddl::DatabaseChangeOf(statement, lookup, inherited, context);
   if (!change.has_value()) return {};
   const auto before = lookup.Database(change->schema);
-  if (before.has_value() && (!change->charset || change->charset->charset != before->charset)) {
+  if (before.has_value()) last_charsets_[change->schema] = before->charset;
+  const auto last = last_charsets_.find(change->schema);
+  if (change->charset && last != last_charsets_.end() && last->second != change->charset->charset) {
     changed_databases_.insert(change->schema);
   }
   v1::DatabaseDefault now;
   now.set_database(change->schema);
-  now.set_changed(changed_databases_.contains(change->schema));
+  // Of one that is dropped only this process remembers the default, should it come back.
+  now.set_changed(changed_databases_.contains(change->schema) || !change->charset);
   if (change->charset.has_value()) {
     now.mutable_charset()->set_charset(change->charset->charset);
     now.mutable_charset()->set_collation(change->charset->collation);

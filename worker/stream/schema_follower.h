@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -91,7 +92,8 @@ class SchemaFollower {
   TableRegistry* const tables_;
   const ChangeSchema change_schema_;
   const TableCharset table_charset_;
-  std::set<std::string> changed_databases_;  // sessions may go by an earlier default
+  std::map<std::string, std::string> last_charsets_;  // of databases, also of dropped ones
+  std::set<std::string> changed_databases_;           // sessions may go by an earlier default
 };
 
 }  // namespace chameleon::worker::stream
