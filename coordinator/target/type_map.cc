@@ -15,6 +15,7 @@ namespace chameleon::coordinator::target {
 namespace {
 
 constexpr size_t kLabelMax = 63;  // bytes; PostgreSQL refuses longer enum labels
+constexpr uint32_t kPostgisSridMax = 999'999;
 
 struct Mapped {
   std::string type;
@@ -54,7 +55,7 @@ Mapped Spatial(const v1::ColumnDef& c, const std::string& postgis) {
       "MultiPoint", "MultiLineString", "MultiPolygon", "GeometryCollection"};
   std::string type = Identifier(postgis, "geometry");
   const int shape = c.base_type() - v1::GEOMETRY;
-  if (c.has_srid()) {
+  if (c.has_srid() && c.srid() <= kPostgisSridMax) {
     type += fmt::format("({},{})", kShapes[shape], c.srid());
   } else if (shape != 0) {
     // Without an SRID attribute rows may have any; a modifier would allow SRID 0 only.

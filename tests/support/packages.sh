@@ -19,8 +19,8 @@ packages_tests="$packages_tools mariadb-client
   python3-yaml openssl"
 # To make a .deb: cpack.
 packages_deb="dpkg-dev file"
-# To run them all: network namespaces as hosts, a client in another language.
-packages_hosts="iproute2 python3 python3-grpcio python3-grpc-tools"
+# To run them all: network namespaces as hosts, a client in another language, an extension.
+packages_hosts="iproute2 python3 python3-grpcio python3-grpc-tools postgresql-postgis"
 # libFuzzer.
 packages_fuzz="clang libclang-rt-dev"
 

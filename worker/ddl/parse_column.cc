@@ -99,8 +99,9 @@ bool ParseOtherAttribute(Cursor& in, ColumnSpec* column) {
   } else if (in.TakeWord("SRID")) {
     column->srid = static_cast<uint32_t>(in.Number().value_or(0));
   } else if (in.TakeWord("REF_SYSTEM_ID")) {
+    // MariaDB: its rows may have any SRID all the same, and information_schema does not show it.
     in.Expect('=');
-    column->srid = static_cast<uint32_t>(in.Number().value_or(0));
+    in.Number();
   } else if (!in.TakeAnyOf({"ENGINE_ATTRIBUTE", "SECONDARY_ENGINE_ATTRIBUTE"}).empty()) {
     in.TakeSymbol('=');
     in.String("an attribute");

@@ -25,7 +25,9 @@ class RawCodec : public ColumnCodec {
   virtual Outcome Print(std::string_view bytes, Sink& sink) = 0;
 };
 
-// Stored: SRID u32 little-endian, then WKB with x before y, which is what PostGIS wants.
+// Stored: SRID u32 little-endian, then WKB with x before y, which is what PostGIS wants: of a
+// geographic reference system x is the longitude, though MySQL's texts show the latitude first.
+// PostGIS has SRIDs up to 999,999; of a larger one it would silently make another.
 class SpatialCodec : public RawCodec {
  public:
   SpatialCodec(const v1::ColumnDef& def, v1::Encoding encoding)
@@ -34,7 +36,7 @@ class SpatialCodec : public RawCodec {
  private:
   Outcome Print(std::string_view bytes, Sink& sink) override {
     constexpr size_t kSridBytes = 4, kHeadBytes = 5;
-    constexpr uint64_t kHasSrid = 0x20000000, kTypeMax = 7;
+    constexpr uint64_t kHasSrid = 0x20000000, kTypeMax = 7, kPostgisSridMax = 999'999;
     if (bytes.empty()) return sink.Null(Loss::kEmptyGeometry);
     if (bytes.size() < kSridBytes + kHeadBytes) return sink.Damaged("a geometry cut short");
     const std::string_view srid = bytes.substr(0, kSridBytes);
@@ -49,7 +51,9 @@ class SpatialCodec : public RawCodec {
       sink.Bytea(wkb);
       return Outcome::kLiteral;
     }
-    if (!has_srid) {
+    const bool too_large = LoadLittle(srid) > kPostgisSridMax;
+    if (too_large) sink.Lost(Loss::kSrid);
+    if (!has_srid || too_large) {
       AppendHex(wkb, sink.out());
       return Outcome::kLiteral;
     }

@@ -198,6 +198,13 @@ TEST(CodecTest, SpecialTypes) {
       {"base_type: POINT has_srid: true srid: 4326", v1::ENCODING_BYTEA, ColumnType::kGeometry,
        "e6100000 0101000000 0000000000000040 000000000000f03f", point,
        "\\x01010000000000000000000040000000000000f03f"},
+      // More than PostGIS has.
+      {"base_type: POINT", v1::ENCODING_EWKB, ColumnType::kGeometry,
+       "40420f00 0101000000 0000000000000040 000000000000f03f", "\x40\x42\x0f" + plane.substr(3),
+       "01010000000000000000000040000000000000f03f [srid_dropped]"},
+      {"base_type: POINT", v1::ENCODING_EWKB, ColumnType::kGeometry,
+       "3f420f00 0101000000 0000000000000040 000000000000f03f", "\x3f\x42\x0f" + plane.substr(3),
+       "01010000203f420f000000000000000040000000000000f03f"},
       {"base_type: GEOMETRYCOLLECTION", v1::ENCODING_EWKB, ColumnType::kGeometry,
        "00000000 0107000000 00000000", Bytes("00000000010700000000000000"), "010700000000000000"},
       {"base_type: GEOMETRY", v1::ENCODING_EWKB, ColumnType::kGeometry, "", "",

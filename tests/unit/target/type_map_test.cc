@@ -93,6 +93,8 @@ TEST(TypeMap, ExtensionsAreNamedWithTheirSchema) {
   point.set_has_srid(true);
   point.set_srid(4326);
   EXPECT_EQ(TypeOf(point, options), R"("public"."geometry"(Point,4326) ENCODING_EWKB)");
+  point.set_srid(1'000'000);  // more than PostGIS has
+  EXPECT_EQ(TypeOf(point, options), R"("public"."geometry" ENCODING_EWKB)");
   EXPECT_EQ(TypeOf(Column(v1::VECTOR, 3), options), R"("ext"."vector"(3) ENCODING_VECTOR)");
 }
 
