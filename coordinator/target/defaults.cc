@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 #include <string_view>
 
 #include "coordinator/target/quote.h"
@@ -25,9 +26,11 @@ bool IsNumber(std::string_view text) {
   return digits > 0;
 }
 
-// "0000-00-00", "2024-00-10 …": a date with a zero part.
+bool IsDate(std::string_view text) { return text.size() >= 10 && text[4] == '-' && text[7] == '-'; }
+
+// Not "0000-00-00", "2024-00-10 …": a date with a zero part.
 bool IsRealDate(std::string_view text) {
-  if (text.size() < 10 || text[4] != '-' || text[7] != '-') return false;
+  if (!IsDate(text)) return false;
   return text.substr(0, 4) != "0000" && text.substr(5, 2) != "00" && text.substr(8, 2) != "00";
 }
 
@@ -40,6 +43,24 @@ std::string Lower(std::string text) {
 bool IsNow(const std::string& text) {
   const std::string lower = Lower(text);
   return lower.rfind("current_timestamp", 0) == 0 || lower == "now()";
+}
+
+// FLOAT(M,D) and DOUBLE(M,D) round in binary: DOUBLE(20,2) DEFAULT -0.01 is -0.010000000000000009.
+bool RoundsInBinary(const v1::ColumnDef& def) {
+  const bool real = def.base_type() == v1::FLOAT || def.base_type() == v1::DOUBLE;
+  const size_t dot = def.default_value().find('.');
+  return real && def.length() != 0 && dot != std::string::npos &&
+         def.default_value().find_first_not_of("0", dot + 1) != std::string::npos;
+}
+
+// YEAR(2) keeps two digits, which mean 1970 … 2069.
+std::string YearText(const v1::ColumnDef& def, const std::string& value) {
+  if (def.base_type() != v1::YEAR || !def.column_type().starts_with("year(2)") ||
+      !IsNumber(value)) {
+    return value;
+  }
+  const int year = std::atoi(value.c_str());
+  return std::to_string(year > 99 ? year : year < 70 ? 2000 + year : 1900 + year);
 }
 
 // b'101' as bit(n): PostgreSQL wants exactly n digits.
@@ -68,7 +89,7 @@ std::optional<std::string> ImplicitText(const v1::ColumnDef& def, const v1::Colu
     case v1::ENCODING_NUMBER:
     case v1::ENCODING_FLOAT:
     case v1::ENCODING_DOUBLE:
-      return "'0'";
+      return Literal(YearText(def, "0"));
     case v1::ENCODING_BOOLEAN:
       return "false";
     case v1::ENCODING_BIT:
@@ -105,7 +126,8 @@ std::optional<std::string> OtherText(const v1::ColumnDef& def, const v1::ColumnP
     case v1::ENCODING_DATE:
     case v1::ENCODING_DATETIME:
     case v1::ENCODING_TIMESTAMP:
-      if (value.rfind("0000-00-00", 0) == 0) return "NULL";
+      // By policy; what a part that is zero makes of the time zone does not matter.
+      if (IsDate(value) && !IsRealDate(value)) return "NULL";
       return std::nullopt;
     case v1::ENCODING_BYTEA:
       return BytesText(value, def.base_type() == v1::BINARY ? def.length() : 0);
@@ -167,7 +189,8 @@ std::optional<std::string> DefaultText(const v1::ColumnDef& def, const v1::Colum
     case v1::ENCODING_NUMBER:
     case v1::ENCODING_FLOAT:
     case v1::ENCODING_DOUBLE:
-      return IsNumber(value) ? std::optional(Literal(value)) : std::nullopt;
+      return IsNumber(value) && !RoundsInBinary(def) ? std::optional(Literal(YearText(def, value)))
+                                                     : std::nullopt;
     case v1::ENCODING_BOOLEAN:
       if (!IsNumber(value)) return std::nullopt;
       return value.find_first_not_of("0") == std::string::npos ? "false" : "true";

@@ -66,7 +66,7 @@ uint64_t BytesMax(const v1::ColumnDef& def) {
 
 bool IsUnicode(std::string_view charset) {
   static const std::set<std::string_view> kUnicode = {"utf8mb4", "utf8mb3", "utf8", "utf16",
-                                                      "utf16le", "utf32",   "ucs2"};
+                                                      "utf16le", "utf32",   "ucs2", "gb18030"};
   return kUnicode.contains(charset);
 }
 
@@ -250,6 +250,11 @@ class Change {
   }
 
   void RequireCharset() {
+    if (a_.charset() != "swe7" && b_.charset() == "swe7") {  // it has letters in their places
+      Require(
+          fmt::format("translate({0}::text, {1}, '') = {0}::text", column_, Literal("@[\\]^`{|}~")),
+          "characters that swe7 does not have");
+    }
     if (HoldsCharset(b_.charset(), a_.charset())) return;
     Require(fmt::format("octet_length({0}::text) = char_length({0}::text)", column_),
             fmt::format("characters outside ASCII may be lost in {}", b_.charset()));
@@ -289,16 +294,34 @@ class Change {
     return RequireLength() && a_.length() <= b_.length();
   }
 
+  // The source looks labels up by the new collation. MySQL names none for labels that are bytes.
+  bool FoldsCase() const {
+    return !b_.charset().empty() && b_.charset() != "binary" && !b_.collation().ends_with("_bin");
+  }
+
+  // Of labels that differ in case alone, which a server without strict mode allows, it finds the
+  // first.
+  bool LabelsAreAmbiguous() const {
+    std::set<std::string> folded;
+    for (const std::string& label : b_.labels()) {
+      if (FoldsCase() && !folded.insert(FoldCase(label)).second) return true;
+    }
+    return false;
+  }
+
   bool StringToEnum() {
+    if (LabelsAreAmbiguous()) return false;
     if (!to_.own_enum || !TextBoth(true) || pa_.encoding() != v1::ENCODING_TEXT) return false;
     return Using(fmt::format("{}::text::{}", column_, enum_type_));
   }
 
   bool LabelsToString() {
     if (!TextBoth(true)) return false;
-    // An invalid value is '' on the source and NULL here.
-    if (a_.base_type() == v1::ENUM && !a_.nullable()) {
-      Require(fmt::format("{} IS NOT NULL", column_), "the source has an invalid enum value");
+    // An invalid value is '' on the source and NULL here, like NULL.
+    if (a_.base_type() == v1::ENUM) {
+      Require(fmt::format("{} IS NOT NULL", column_),
+              a_.nullable() ? "NULL may be an invalid enum value on the source"
+                            : "the source has an invalid enum value");
     }
     RequireCharset();
     return Using(column_ + "::text");
@@ -315,6 +338,7 @@ class Change {
     if (a_.base_type() != b_.base_type()) return false;
     bool only = false;
     std::vector<std::string> appended = Appended(&only);
+    if (!only && LabelsAreAmbiguous()) return false;
     if (from_.own_enum && to_.own_enum) {
       if (!only) return Using(Relabelled());
       out_.append = std::move(appended);
@@ -333,7 +357,7 @@ class Change {
     std::string cases;
     const std::set<std::string> now(b_.labels().begin(), b_.labels().end());
     for (const std::string& old : a_.labels()) {
-      if (now.contains(old) || a_.collation().ends_with("_bin")) continue;
+      if (now.contains(old) || !FoldsCase()) continue;
       for (const std::string& label : b_.labels()) {
         if (FoldCase(label) != FoldCase(old)) continue;
         cases += fmt::format(" WHEN {} THEN {}", Literal(old), Literal(label));

@@ -317,9 +317,11 @@ bool AppendCanonical(Canon canon, std::string_view text, std::string* out) {
       AppendHex(text, out);
       return true;
     case Canon::kWkb:
+      if (text.empty()) return false;  // what an added NOT NULL column holds on MariaDB
       AppendHex(text.size() >= 4 ? text.substr(4) : text, out);
       return true;
     case Canon::kEwkb: {
+      if (text.empty()) return false;
       uint32_t srid = 0;
       std::memcpy(&srid, text.data(), std::min(sizeof srid, text.size()));
       out->append(fmt::format("{}:", srid));

@@ -1,8 +1,8 @@
 // One canonical text per value, from what each database prints, so that equal values compare equal
 // bytes. Written against the servers' manuals and not shared with the product: this is the oracle.
 //
-// Policies applied to the MySQL side, as documented for users: zero and partial dates are NULL,
-// NUL characters are removed from text.
+// Policies applied to the MySQL side, as documented for users: zero and partial dates and empty
+// geometries are NULL, NUL characters are removed from text.
 #pragma once
 
 #include <string>

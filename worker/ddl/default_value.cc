@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "worker/ddl/column_type.h"
+#include "worker/ddl/default_literal.h"
 #include "worker/ddl/names.h"
 
 namespace chameleon::worker::ddl {
@@ -20,18 +21,6 @@ std::string_view Trim(std::string_view text) {
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
   return text;
-}
-
-uint64_t BitsValue(std::string_view digits) {
-  uint64_t value = 0;
-  for (char c : digits) value = value << 1 | (c == '1');
-  return value;
-}
-
-uint64_t BytesValue(std::string_view bytes) {
-  uint64_t value = 0;
-  for (char c : bytes) value = value << 8 | static_cast<unsigned char>(c);
-  return value;
 }
 
 // "-12.5e3" as sign, digits and the place of the decimal point; false: not a number.
@@ -128,13 +117,17 @@ std::string NumberText(std::string_view text, const v1::ColumnDef& column) {
                                   : DisplayWidth(column.column_type()));
 }
 
-std::string RealText(std::string_view text, const v1::ColumnDef& column) {
+std::string RealText(std::string_view text, const v1::ColumnDef& column,
+                     const SessionContext& context) {
   Decimal number;
   if (!ParseDecimal(text, &number)) return std::string(text);
   if (column.scale() > 0 || column.length() > 0)
     return FixedText(number, std::min(column.scale(), kScaleMax));
   const double value = std::strtod(std::string(Trim(text)).c_str(), nullptr);
   constexpr double kWholeMax = 1e15;
+  // -0e0, unlike -0.0, has a sign; MariaDB drops it.
+  const bool exponent = text.find_first_of("eE") != std::string_view::npos;
+  if (value == 0 && std::signbit(value) && exponent && !context.mariadb()) return "-0";
   if (value == std::floor(value) && std::fabs(value) < kWholeMax) return FixedText(number, 0);
   char buffer[40];
   auto [end, error] = std::to_chars(buffer, buffer + sizeof(buffer), value);
@@ -227,12 +220,15 @@ std::string TimeText(std::string_view text, const v1::ColumnDef& column) {
     text = text.substr(0, dot);
   }
   int64_t days = 0;
-  if (const size_t blank = text.find(' '); blank != std::string_view::npos) {
-    days = std::atoi(std::string(text.substr(0, blank)).c_str());
-    text = Trim(text.substr(blank));
+  const bool blank = text.find(' ') != std::string_view::npos;
+  if (blank) {
+    days = std::atoi(std::string(text.substr(0, text.find(' '))).c_str());
+    text = Trim(text.substr(text.find(' ')));
   }
   int64_t h = 0, m = 0, s = 0;
-  if (text.find(':') == std::string_view::npos) {
+  if (text.find(':') == std::string_view::npos && blank) {
+    h = std::atoll(std::string(text).c_str());
+  } else if (text.find(':') == std::string_view::npos) {
     const int64_t packed = std::atoll(std::string(text).c_str());
     h = packed / 10000, m = packed / 100 % 100, s = packed % 100;
   } else if (std::sscanf(std::string(text).c_str(), "%ld:%ld:%ld", &h, &m, &s) < 2) {
@@ -291,24 +287,6 @@ std::string BytesText(std::string bytes, const v1::ColumnDef& column,
   return text;
 }
 
-// What x'…' and b'…' are where a number or a string is wanted.
-DefaultSpec Plain(const DefaultSpec& spec, bool number) {
-  DefaultSpec plain = spec;
-  plain.bits = plain.bytes = false;
-  if (!spec.bits && !spec.bytes) return plain;
-  const uint64_t value = spec.bits ? BitsValue(spec.text) : BytesValue(spec.text);
-  plain.number = number;
-  if (number) {
-    plain.text = fmt::format("{}", value);
-  } else if (spec.bits) {
-    plain.text.clear();
-    for (size_t i = (spec.text.size() + 7) / 8; i-- > 0;) {
-      plain.text += static_cast<char>(value >> (8 * i) & 0xff);
-    }
-  }
-  return plain;
-}
-
 std::string LiteralText(const DefaultSpec& written, const SessionContext& context,
                         const v1::ColumnDef& column) {
   const v1::BaseType type = column.base_type();
@@ -319,7 +297,7 @@ std::string LiteralText(const DefaultSpec& written, const SessionContext& contex
   switch (type) {
     case v1::FLOAT:
     case v1::DOUBLE:
-      return RealText(spec.text, column);
+      return RealText(spec.text, column, context);
     case v1::YEAR:
       return YearText(spec.text, spec.number);
     case v1::DATE:
@@ -349,17 +327,6 @@ std::string LiteralText(const DefaultSpec& written, const SessionContext& contex
   }
 }
 
-// A text written as bytes of the column's character set: not decoded here.
-bool IsCodedText(const DefaultSpec& spec, const v1::ColumnDef& column) {
-  const v1::BaseType type = column.base_type();
-  const bool is_text =
-      (type >= v1::CHAR && type <= v1::LONGTEXT) || type == v1::ENUM || type == v1::SET;
-  if (!is_text || (!spec.bytes && !spec.bits)) return false;
-  const std::string bytes = Plain(spec, false).text;
-  return std::any_of(bytes.begin(), bytes.end(),
-                     [](char c) { return static_cast<signed char>(c) <= 0; });
-}
-
 }  // namespace
 
 std::string NowText(std::string_view now, const SessionContext& context) {
@@ -377,8 +344,10 @@ void SetDefault(const DefaultSpec& spec, const SessionContext& context, v1::Colu
     case DefaultSpec::Kind::kNull:
       return;
     case DefaultSpec::Kind::kLiteral:
-      if (IsCodedText(spec, *column)) {
-        column->set_default_value(BytesText(Plain(spec, false).text, *column, context));
+      // MySQL without strict mode takes '' there, with a warning, for no default.
+      if (!context.mariadb() && HasNoLiteral(column->base_type())) return;
+      if (IsServersOwn(spec, *column)) {
+        column->set_default_value(ShownText(spec));
         column->set_default_is_expression(true);
         break;
       }

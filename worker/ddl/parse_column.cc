@@ -144,6 +144,7 @@ bool ParseLiteral(Cursor& in, DefaultSpec* value) {
   if (sign && kind != TokenKind::kNumber) return false;
   std::string prefix;
   if (sign && in.Take().text == "-") prefix = "-";
+  value->charset = in.Peek().charset;
   if (kind == TokenKind::kNumber) {
     value->number = true;
     value->text = prefix + in.Take().text;

@@ -43,6 +43,7 @@ struct DefaultSpec {
   bool bits = false;    // kLiteral was b'…': text is its digits
   bool bytes = false;   // kLiteral was x'…': text is its bytes
   bool number = false;  // kLiteral was written without quotes
+  std::string charset;  // kLiteral: its introducer's
 };
 
 struct ForeignKeySpec {

@@ -122,6 +122,12 @@ Outcome AppendDefault(const v1::ColumnDef& def, ColumnCodec* codec, Sink& sink) 
   if (IsText(def)) return TextDefault(def, value, sink);
   if (IsBytes(def)) return BytesDefault(def, value, codec, sink);
   switch (def.base_type()) {
+    case v1::FLOAT:
+    case v1::DOUBLE:  // FLOAT(M,D) rounds in binary
+      if (def.length() != 0 && value.find_first_not_of("-0123456789") != std::string::npos) {
+        return sink.Damaged("a DEFAULT that the source rounds");
+      }
+      break;
     case v1::BIT:
       return BitDefault(def, value, codec, sink);
     case v1::ENUM:

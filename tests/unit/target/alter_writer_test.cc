@@ -11,7 +11,9 @@
 namespace chameleon::coordinator::target {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 v1::ColumnDef Column(const std::string& name, v1::BaseType type, uint32_t length = 0) {
@@ -153,6 +155,15 @@ TEST(AlterWriter, TextChangesItsLength) {
               ElementsAre("SELECT sch_chameleon.fn_require('d', 't', 'octet_length(\"c\"::text) = "
                           "char_length(\"c\"::text)', 'column c: characters outside ASCII may be "
                           "lost in latin1')"));
+  // swe7 has letters where ASCII has brackets; gb18030 has characters that utf8mb3 has not.
+  latin.set_charset("swe7");
+  EXPECT_THAT(Changed(Column("c", v1::VARCHAR, 5), latin),
+              ElementsAre(HasSubstr("translate(\"c\"::text, "), HasSubstr("octet_length")));
+  v1::ColumnDef chinese = Column("c", v1::VARCHAR, 5), bmp = chinese;
+  chinese.set_charset("gb18030");
+  bmp.set_charset("utf8mb3");
+  EXPECT_THAT(Changed(chinese, bmp), ElementsAre(HasSubstr("octet_length")));
+  EXPECT_THAT(Changed(bmp, chinese), IsEmpty());
 }
 
 TEST(AlterWriter, BytesAndBits) {
@@ -186,6 +197,18 @@ TEST(AlterWriter, OtherLabelsNeedANewType) {
                           "COLUMN \"c\" SET DEFAULT 'n'",
                           R"(DROP TYPE "d"."enum_t_c")",
                           R"(ALTER TYPE "d"."_chameleon_type_1" RENAME TO "enum_t_c")"));
+}
+
+// The source looks labels up by the new collation; NULL may have been the invalid value.
+TEST(AlterWriter, LabelsOfABinaryCollationKeepTheirCase) {
+  v1::ColumnDef binary = Enum("c", {"A", "n"});
+  binary.set_collation("utf8mb4_bin");
+  EXPECT_THAT(Changed(Enum("c", {"a", "n"}), binary), Contains(HasSubstr("USING \"c\"::text::")));
+  binary.clear_charset();
+  binary.clear_collation();
+  EXPECT_THAT(Changed(Enum("c", {"a", "n"}), binary), Contains(HasSubstr("USING \"c\"::text::")));
+  EXPECT_THAT(Changed(Enum("c", {"a"}), Column("c", v1::VARCHAR, 9)),
+              Contains(HasSubstr("NULL may be an invalid enum value")));
 }
 
 // A label that was just added cannot be used in the same transaction.
