@@ -1,5 +1,7 @@
 #include "worker/source/column_default.h"
 
+#include <charconv>
+
 #include "worker/source/sql_text.h"
 
 namespace chameleon::worker::source {
@@ -54,6 +56,24 @@ std::string Unquote(std::string_view quoted) {
   return out;
 }
 
+// MySQL names no character set for labels that are bytes, and shows their default as 0x6162.
+bool HasByteLabels(const v1::ColumnDef& c) {
+  return (c.base_type() == v1::ENUM || c.base_type() == v1::SET) && c.charset().empty();
+}
+
+// Empty: not hexadecimal.
+std::string FromHex(std::string_view text) {
+  std::string out;
+  if (!text.starts_with("0x") || text.size() % 2 != 0) return out;
+  for (size_t i = 2; i < text.size(); i += 2) {
+    unsigned byte = 0;
+    const auto [end, error] = std::from_chars(text.data() + i, text.data() + i + 2, byte, 16);
+    if (error != std::errc() || end != text.data() + i + 2) return {};
+    out.push_back(static_cast<char>(byte));
+  }
+  return out;
+}
+
 void SetLiteral(std::string value, v1::ColumnDef* column) {
   column->set_has_default(true);
   column->set_default_value(std::move(value));
@@ -88,7 +108,8 @@ void SetColumnDefault(const std::optional<std::string>& column_default, std::str
   if (now || extra.find("DEFAULT_GENERATED") != std::string_view::npos) {
     return SetExpression(*column_default, column);
   }
-  SetLiteral(*column_default, column);
+  const std::string bytes = HasByteLabels(*column) ? FromHex(*column_default) : "";
+  SetLiteral(bytes.empty() ? *column_default : bytes, column);
 }
 
 }  // namespace chameleon::worker::source

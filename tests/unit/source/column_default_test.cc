@@ -30,6 +30,10 @@ TEST(ColumnDefault, Mysql) {
   EXPECT_EQ(show(v1::INT, "(1 + 1)", "DEFAULT_GENERATED"), "expression (1 + 1)");
   EXPECT_EQ(show(v1::BIT, "b'101'"), "literal b'101'");
   EXPECT_EQ(show(v1::BINARY, "0x61"), "literal 0x61");
+  // Of labels that are bytes: no character set is named.
+  EXPECT_EQ(show(v1::ENUM, "0xC3A9"), "literal é");
+  EXPECT_EQ(show(v1::SET, "0x612C62"), "literal a,b");
+  EXPECT_EQ(show(v1::ENUM, "0x6"), "literal 0x6");
 }
 
 TEST(ColumnDefault, Mariadb) {
