@@ -1,6 +1,7 @@
 #include "coordinator/target/type_map.h"
 
 #include <fmt/format.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <cctype>
@@ -184,6 +185,22 @@ bool UsableKey(const v1::TableDef& def, const v1::IndexDef& index) {
   return index.parts_size() > 0;
 }
 
+// Whether an expression names a column.
+bool Mentions(std::string_view expression, std::string_view column) {
+  const auto is_name = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$';
+  };
+  for (size_t at = 0; at + column.size() <= expression.size(); ++at) {
+    if (strncasecmp(expression.data() + at, column.data(), column.size()) != 0) continue;
+    const size_t end = at + column.size();
+    if ((at == 0 || !is_name(expression[at - 1])) &&
+        (end == expression.size() || !is_name(expression[end]))) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // The primary key, else the first unique key without nullable columns. A prefix of a column is
 // unique only if the whole column is, so the whole columns identify the row as well.
 const v1::IndexDef* FindKey(const v1::TableDef& def) {
@@ -272,6 +289,19 @@ absl::StatusOr<v1::TablePlan> MapTable(const v1::TableDef& def, const TypeMapOpt
         "column {} is AUTO_INCREMENT and nullable: MariaDB does not log the numbers that it gives",
         c.name()));
     return plan;
+  }
+  for (const v1::ColumnDef& c : def.columns()) {
+    for (const v1::ColumnDef& number : def.columns()) {
+      if (c.generated() == v1::GENERATED_NONE || !number.auto_increment() ||
+          !Mentions(c.generation_expression(), number.name())) {
+        continue;
+      }
+      plan.set_reason(
+          fmt::format("column {} is computed from {}: MariaDB logs it as it was before "
+                      "the number was given",
+                      c.name(), number.name()));
+      return plan;
+    }
   }
   const v1::IndexDef* key = FindKey(def);
   plan.set_replicated(key != nullptr);

@@ -254,6 +254,26 @@ TEST(TypeMap, NumbersThatAreNotLogged) {
   EXPECT_FALSE(replicated());
 }
 
+// MariaDB logs what is computed from a number as it was before the number was given.
+TEST(TypeMap, ColumnsComputedFromNumbersThatAreGiven) {
+  v1::ColumnDef key, computed;
+  key.set_name("id");
+  key.set_base_type(v1::INT);
+  key.set_auto_increment(true);
+  computed.set_name("c");
+  computed.set_base_type(v1::INT);
+  computed.set_generated(v1::GENERATED_VIRTUAL);
+  const auto replicated = [&](const std::string& expression) {
+    computed.set_generation_expression(expression);
+    v1::TableDef def = Table({key, computed});
+    *def.add_indexes() = Index(v1::IndexDef::PRIMARY, "id");
+    return MapTable(def, {.target_schema = "s"})->replicated();
+  };
+  EXPECT_TRUE(replicated("`pid` + idx"));
+  EXPECT_FALSE(replicated("`ID` + 1"));
+  EXPECT_FALSE(replicated("n+id"));
+}
+
 TEST(Names, ShortenedBetweenCharactersWithAHash) {
   EXPECT_EQ(ShortName("orders"), "orders");
   EXPECT_EQ(ShortName(std::string(63, 'a')), std::string(63, 'a'));
