@@ -114,7 +114,8 @@ TEST_P(RandomChangesTest, EqualOrLeftByName) {
     round();
     if (stopped) replica_->Start("s");
     if (random() % 3 == 0) {
-      for (const pid_t pid : replica_->Pids("chameleon-worker")) kill(pid, SIGKILL);
+      const char* victim = random() % 2 == 0 ? "chameleon-worker" : "chameleon-coordinator";
+      for (const pid_t pid : replica_->Pids(victim)) kill(pid, SIGKILL);
     }
     const std::string wrong = Wrong(&left);
     if (wrong.empty()) continue;

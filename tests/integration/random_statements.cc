@@ -78,6 +78,10 @@ std::vector<std::string> RandomStatements::Next() {
     return {Create(fmt::format("{}{}", prefix_, ++names_))};
   }
   const uint32_t what = Below(100);
+  if (what < 2) {
+    return {fmt::format("SET SESSION binlog_row_image = {}",
+                        Any<std::string>({"FULL", "FULL", "MINIMAL", "NOBLOB"}))};
+  }
   if (what < 12) return {Alter(AnyTable())};
   if (what < 16) return {Other(AnyTable())};
   if (what < 30) return Transaction();
@@ -88,6 +92,10 @@ void RandomStatements::Worked(const std::string& statement) {
   const auto found = pending_.find(statement);
   if (found == pending_.end()) return;
   const Pending& done = found->second;
+  if (!done.swapped_with.empty()) {
+    std::swap(tables_[done.table], tables_[done.swapped_with]);
+    return;
+  }
   tables_.erase(done.table);
   if (!done.drop) tables_[done.renamed_to.empty() ? done.table : done.renamed_to] = done.after;
 }
@@ -119,6 +127,10 @@ std::string RandomStatements::Create(const std::string& name) {
   std::string sql = fmt::format("CREATE TABLE `{}` (", name), key;
   for (const auto& column : table.columns) {
     sql += ColumnText(column) + ", ";
+    if (!column.key && IsNumber(column.type) && Chance(15)) {
+      sql += fmt::format("`{}` VARCHAR(80) AS (CONCAT('g', `{}`)) {}, ", NewName("g"), column.name,
+                         Chance(50) ? "STORED" : "VIRTUAL");
+    }
     if (column.key) key += fmt::format("{}`{}`", key.empty() ? "" : ", ", column.name);
   }
   if (!key.empty()) {
@@ -153,7 +165,9 @@ std::string RandomStatements::AlterAction(Table* table) {
   auto& columns = table->columns;
   const size_t at = Below(static_cast<uint32_t>(columns.size()));
   Column& column = columns[at];
-  switch (Below(9)) {
+  switch (Below(10)) {
+    case 9:
+      return AlterKey(table);
     case 0:
     case 1: {
       Column added{NewName("c"), Any(Types()), false};
@@ -199,6 +213,14 @@ std::string RandomStatements::AlterAction(Table* table) {
   }
 }
 
+std::string RandomStatements::AlterKey(Table* table) {
+  auto& columns = table->columns;
+  const size_t at = Below(static_cast<uint32_t>(columns.size()));
+  for (auto& column : columns) column.key = false;
+  columns[at].key = true;
+  return fmt::format("DROP PRIMARY KEY, ADD PRIMARY KEY (`{}`)", columns[at].name);
+}
+
 std::string RandomStatements::Alter(const std::string& name) {
   Pending after{.table = name, .after = tables_[name]};
   std::string sql = fmt::format("ALTER TABLE `{}` ", name);
@@ -214,7 +236,7 @@ std::string RandomStatements::Alter(const std::string& name) {
 std::string RandomStatements::Other(const std::string& name) {
   const Table& table = tables_[name];
   std::string sql;
-  switch (Below(8)) {
+  switch (Below(9)) {
     case 0:
       sql = fmt::format("DROP TABLE `{}`", name);
       pending_[sql] = {.table = name, .drop = true};
@@ -242,7 +264,14 @@ std::string RandomStatements::Other(const std::string& name) {
       pending_[sql] = {.table = copy, .after = table};
       return sql;
     }
-    case 6:
+    case 6: {
+      const std::string other = AnyTable();
+      sql = fmt::format("RENAME TABLE `{0}` TO `x_{0}`, `{1}` TO `{0}`, `x_{0}` TO `{1}`", name,
+                        other);
+      pending_[sql] = {.table = name, .swapped_with = other};
+      return sql;
+    }
+    case 7:
       return fmt::format("ALTER TABLE `{}` CONVERT TO CHARACTER SET {}", name,
                          Chance(50) ? "utf8mb4" : "latin1");
     default:
@@ -374,16 +403,25 @@ std::string RandomStatements::Change(const std::string& name) {
 }
 
 std::vector<std::string> RandomStatements::Transaction() {
-  std::vector<std::string> all = {"BEGIN"};
+  const bool xa = Chance(8);
+  const std::string xid = fmt::format("'{}x{}'", prefix_, ++names_);
+  std::vector<std::string> all = {xa ? "XA START " + xid : "BEGIN"};
   int savepoints = 0;
   for (uint32_t i = 0; i < 1 + Below(8); ++i) {
-    if (Chance(12)) all.push_back(fmt::format("SAVEPOINT s{}", ++savepoints));
+    if (!xa && Chance(12)) all.push_back(fmt::format("SAVEPOINT s{}", ++savepoints));
     all.push_back(Change(AnyTable()));
     if (savepoints > 0 && Chance(15)) {
       all.push_back(fmt::format("ROLLBACK TO s{}", 1 + Below(static_cast<uint32_t>(savepoints))));
     }
   }
-  all.push_back(Chance(80) ? "COMMIT" : "ROLLBACK");
+  const char* end = Chance(80) ? "COMMIT" : "ROLLBACK";
+  if (!xa) {
+    all.push_back(end);
+    return all;
+  }
+  all.push_back("XA END " + xid);
+  all.push_back("XA PREPARE " + xid);
+  all.push_back(fmt::format("XA {} {}", end, xid));
   return all;
 }
 

@@ -31,7 +31,7 @@ class RandomStatements {
     std::vector<Column> columns;
   };
   struct Pending {  // what Worked() makes true
-    std::string table, renamed_to;
+    std::string table, renamed_to, swapped_with;
     bool drop = false;
     Table after;
   };
@@ -39,6 +39,7 @@ class RandomStatements {
   std::string Create(const std::string& name);
   std::string Alter(const std::string& name);
   std::string AlterAction(Table* table);
+  std::string AlterKey(Table* table);
   std::string Other(const std::string& name);
   std::string Change(const std::string& name);
   std::string Insert(const std::string& name);
