@@ -59,7 +59,7 @@ constexpr TypeRow kTypes[] = {
     {EventType::kPreviousGtids, kBenign, "PREVIOUS_GTIDS"},
     {EventType::kTransactionContext, kBenign, "TRANSACTION_CONTEXT"},
     {EventType::kViewChange, kBenign, "VIEW_CHANGE"},
-    {EventType::kMariadbAnnotateRows, kBenign, "MARIADB_ANNOTATE_ROWS"},
+    {EventType::kMariadbAnnotateRows, kHandled, "MARIADB_ANNOTATE_ROWS"},
     {EventType::kMariadbBinlogCheckpoint, kBenign, "MARIADB_BINLOG_CHECKPOINT"},
     {EventType::kMariadbGtidList, kBenign, "MARIADB_GTID_LIST"},
     // The server decrypts what it sends; in a file read directly the next event fails its checks.

@@ -15,7 +15,8 @@ namespace {
 
 constexpr uint8_t kComBinlogDump = 0x12;
 constexpr uint8_t kComBinlogDumpGtid = 0x1e;
-constexpr uint16_t kFlagHeartbeatV2 = 2;  // on MariaDB the same bit asks for ANNOTATE_ROWS
+constexpr uint16_t kFlagHeartbeatV2 = 2;
+constexpr uint16_t kFlagMariadbAnnotateRows = 2;  // the same bit
 constexpr uint32_t kHeartbeatV2Since = 80026;
 constexpr uint64_t kFirstEventOffset = 4;
 constexpr uint64_t kOffsetMax = 0xffffffff;
@@ -89,7 +90,7 @@ absl::Status StartDump(Connection* connection, const v1::ServerInfo& server,
                        const DumpRequest& request) {
   if (auto s = SetSession(connection, server, request); !s.ok()) return s;
   if (server.kind() == v1::ServerInfo::MARIADB) {
-    return SendByFile(connection, 0, request, request.by_gtid);
+    return SendByFile(connection, kFlagMariadbAnnotateRows, request, request.by_gtid);
   }
   uint16_t flags =
       ParseVersion(server.version()).number >= kHeartbeatV2Since ? kFlagHeartbeatV2 : 0;

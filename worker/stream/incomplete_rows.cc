@@ -70,6 +70,31 @@ absl::Status CompleteUpdate(const v1::TableVersion& version, const RowSlices& be
   return absl::OkStatus();
 }
 
+bool MayBeReplace(const v1::TableVersion& version, const RowSlices& after) {
+  bool lacks = false;
+  for (size_t i = 0; i < after.size(); ++i) {
+    const bool absent = after[i].state == Slice::kAbsent;
+    const int column = static_cast<int>(i);
+    const bool is_key =
+        column < version.plan().columns_size() && version.plan().columns(column).is_key();
+    if (absent && is_key) return false;
+    lacks |= absent;
+  }
+  return lacks;
+}
+
+absl::Status ReplaceOrNot(const v1::TableVersion& version) {
+  const auto& name = version.def().name();
+  return Error(absl::StatusCode::kFailedPrecondition, "ROW_IMAGE_INCOMPLETE",
+               fmt::format("{}.{}", name.schema(), name.table()),
+               fmt::format("table {}.{}: columns that an update leaves out of the log have kept "
+                           "their values, or taken their defaults if it was a REPLACE, and the "
+                           "statement is not in the log",
+                           name.schema(), name.table()),
+               "Set binlog_row_image=FULL or binlog_annotate_row_events=ON on the source, for all "
+               "sessions, then copy the table again with sync_tables.");
+}
+
 absl::Status CheckInsert(const v1::TableVersion& version, const RowSlices& after) {
   for (size_t i = 0; i < after.size(); ++i) {
     const int column = static_cast<int>(i);

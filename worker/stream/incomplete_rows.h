@@ -22,6 +22,13 @@ bool IsComplete(const binlog::RowsEvent& rows);
 absl::Status CompleteUpdate(const v1::TableVersion& version, const binlog::RowSlices& before,
                             binlog::RowSlices* after, std::deque<std::string>* documents);
 
+// MariaDB logs a REPLACE that meets one row as an update, and leaves out of an incomplete after
+// image the columns that the statement does not name: they have taken their defaults, unlike those
+// that INSERT … ON DUPLICATE KEY UPDATE leaves out of the same image. True: it may be either.
+bool MayBeReplace(const v1::TableVersion& version, const binlog::RowSlices& after);
+// FAILED_PRECONDITION, by name: nothing says which.
+absl::Status ReplaceOrNot(const v1::TableVersion& version);
+
 // FAILED_PRECONDITION: an inserted row lacks a column that only the server could compute.
 absl::Status CheckInsert(const v1::TableVersion& version, const binlog::RowSlices& after);
 

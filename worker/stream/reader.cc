@@ -118,6 +118,8 @@ absl::Status Reader::HandleMapped(const Event& event) {
       return OnXaPrepare(event);
     case EventType::kTransactionPayload:
       return OnPayload(event);
+    case EventType::kMariadbAnnotateRows:
+      return OnAnnotate(event);
     case EventType::kTableMap:
       return OnTableMap(event);
     case EventType::kIncident: {

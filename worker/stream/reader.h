@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -64,6 +65,7 @@ class Reader {
   absl::Status OnOtherQuery(const binlog::Query& query);
   absl::Status OnXaPrepare(const binlog::Event& event);
   absl::Status OnPayload(const binlog::Event& event);
+  absl::Status OnAnnotate(const binlog::Event& event);
   absl::Status OnTableMap(const binlog::Event& event);
   absl::Status OnRows(const binlog::Event& event);
 
@@ -75,6 +77,8 @@ class Reader {
   absl::Status TakeKeys(RowChange* change);
   absl::Status TakeRow(const binlog::RowCursor& cursor, RowChange* change);
   absl::Status TakeIncompleteRow(RowChange* change);
+  std::optional<bool> IsReplace() const;
+  absl::Status TakeReplaced(const std::shared_ptr<MappedTable>& mapped, RowChange* change);
 
   absl::Status BeginGroup(Group group);
   absl::Status DropUnfinished();
@@ -130,7 +134,8 @@ class Reader {
   };
   std::vector<SavepointMark> savepoints_;
   absl::flat_hash_map<std::string, uint32_t> prepared_;  // xid → parts kept by the coordinator
-  Cascade cascade_;  // of the rows that were read last, behind which it belongs
+  std::string statement_;  // the beginning of that of the rows to come, as MariaDB annotates it
+  Cascade cascade_;        // of the rows that were read last, behind which it belongs
   uint64_t cascade_table_id_ = 0;
   binlog::RowKind cascade_kind_ = binlog::RowKind::kInsert;
   binlog::RowSlices before_, after_;

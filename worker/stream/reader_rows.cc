@@ -5,6 +5,7 @@
 #include <deque>
 
 #include "proto/wire/error.h"
+#include "worker/ddl/parser.h"
 #include "worker/stream/incomplete_rows.h"
 #include "worker/stream/reader.h"
 #include "worker/stream/versioned_rows.h"
@@ -19,6 +20,8 @@ absl::Status Damaged(std::string_view reason, std::string_view table, std::strin
                      std::string_view hint) {
   return Error(absl::StatusCode::kDataLoss, reason, table, text, hint);
 }
+
+constexpr size_t kStatementHead = 1024;
 
 // An update's before image is needed only when it deletes another key.
 bool NeedsBefore(const RowChange& change) {
@@ -39,6 +42,21 @@ bool Reader::Skips(const TableState& table, RowKind kind) const {
       return true;
   }
   return false;
+}
+
+// Its body is the statement, of which the beginning says what it is.
+absl::Status Reader::OnAnnotate(const binlog::Event& event) {
+  statement_ = event.body.substr(0, kStatementHead);
+  return absl::OkStatus();
+}
+
+// A REPLACE, LOAD DATA … REPLACE included? Nothing: the source did not annotate it.
+std::optional<bool> Reader::IsReplace() const {
+  if (statement_.empty()) return std::nullopt;
+  const auto parsed = ddl::Parse(statement_, {.server = ddl::ServerKind::kMariadb});
+  const auto* dml = std::get_if<ddl::Dml>(&parsed);
+  if (dml == nullptr) return std::nullopt;
+  return dml->kind == "REPLACE" || dml->kind == "LOAD";
 }
 
 absl::Status Reader::OnRows(const binlog::Event& event) {
@@ -75,7 +93,9 @@ absl::Status Reader::OnRows(const binlog::Event& event) {
   cascade_table_id_ = rows->table_id;
   cascade_kind_ = rows->kind;
   auto status = TakeRows(*rows, mapped);
-  if (status.ok() && (rows->flags & binlog::kRowsStmtEnd) != 0) status = FlushCascade();
+  const bool ends = (rows->flags & binlog::kRowsStmtEnd) != 0;
+  if (status.ok() && ends) status = FlushCascade();
+  if (ends) statement_.clear();
   return status;
 }
 
@@ -94,7 +114,12 @@ absl::Status Reader::TakeRows(const binlog::RowsEvent& rows,
     }
     if (status.ok()) {
       if (ignored) continue;
-      status = complete ? TakeRow(cursor, &change) : TakeIncompleteRow(&change);
+      const bool replaced = !complete && rows.kind == RowKind::kUpdate && tables_->is_mariadb() &&
+                            MayBeReplace(mapped->table->version, after_) &&
+                            IsReplace().value_or(true);
+      status = replaced   ? TakeReplaced(mapped, &change)
+               : complete ? TakeRow(cursor, &change)
+                          : TakeIncompleteRow(&change);
     }
     if (cascades) Derive(*mapped, change.kind, status);
     if (absl::IsFailedPrecondition(status)) {
@@ -185,6 +210,18 @@ absl::Status Reader::TakeRow(const binlog::RowCursor& cursor, RowChange* change)
   if (change->kind != RowKind::kDelete) change->after = tx_.arena.Copy(cursor.last_after());
   if (NeedsBefore(*change)) change->before = tx_.arena.Copy(cursor.last_before());
   return absl::OkStatus();
+}
+
+// The row that was there goes, and the new one comes with its defaults: `change` becomes the
+// latter.
+absl::Status Reader::TakeReplaced(const std::shared_ptr<MappedTable>& mapped, RowChange* change) {
+  if (!IsReplace()) return ReplaceOrNot(mapped->table->version);
+  RowChange gone{.mapped = mapped, .kind = RowKind::kDelete};
+  auto status = TakeIncompleteRow(&gone);
+  change->kind = RowKind::kInsert;
+  if (status.ok()) status = TakeIncompleteRow(change);
+  if (status.ok()) tx_.changes.push_back(std::move(gone));
+  return status;
 }
 
 absl::Status Reader::TakeIncompleteRow(RowChange* change) {
