@@ -258,7 +258,7 @@ void Changer::CopyAnew(const AlterTable& alter, std::string_view reason) {
     const auto* to = std::get_if<RenameTo>(&action);
     if (to == nullptr || to->table == alter.table) continue;
     Drop(alter.table, reason);
-    if (lookup_.Wants(to->table)) Recopy(to->table, reason);
+    if (Wants(to->table)) Recopy(to->table, reason);
     return;
   }
   Recopy(alter.table, reason);
@@ -334,7 +334,7 @@ void Changer::Rename(const TableRef& from, const TableRef& to, bool swapped) {
     }
     return;
   }
-  if (!lookup_.Wants(to)) {
+  if (!Wants(to)) {
     Drop(from,
          fmt::format("it was renamed to {}.{}, which is not replicated", to.schema, to.table));
     return;
@@ -371,7 +371,7 @@ void Changer::operator()(const RenameTable& rename) {
                                       });
     if (replaced && Find(pair.from) != nullptr) {
       Recopy(pair.from, "a table that is not followed was renamed to it");
-      if (lookup_.Wants(pair.to))
+      if (Wants(pair.to))
         Recopy(pair.to, "it was renamed from a table that is copied again");
       continue;
     }
