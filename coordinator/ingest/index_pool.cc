@@ -1,6 +1,7 @@
 #include "coordinator/ingest/index_pool.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "proto/wire/error.h"
 
@@ -10,6 +11,9 @@ namespace {
 // Commits need not wait for the disk: the swap's does, and it comes after all of them in the WAL.
 constexpr std::string_view kSetup =
     "SET maintenance_work_mem = '256MB'; SET synchronous_commit = off";
+
+constexpr std::string_view kCreateUnique = "CREATE UNIQUE INDEX ";
+constexpr std::string_view kUniqueViolation = "23505";
 
 }  // namespace
 
@@ -34,7 +38,7 @@ IndexPool::~IndexPool() {
 }
 
 void IndexPool::Add(const std::string& table, std::vector<std::string> create,
-                    std::vector<std::string> finish) {
+                    std::vector<std::string> finish, bool keyed) {
   auto entry = std::make_shared<Table>(Table{table, create.size(), std::move(finish)});
   // A table without indexes still has its finish statements: one job that does nothing first.
   if (create.empty()) {
@@ -44,7 +48,9 @@ void IndexPool::Add(const std::string& table, std::vector<std::string> create,
   {
     std::lock_guard lock(mutex_);
     known_ += static_cast<uint32_t>(create.size());
-    for (std::string& statement : create) jobs_.push_back({entry, std::move(statement)});
+    for (size_t i = 0; i < create.size(); ++i) {
+      jobs_.push_back({entry, std::move(create[i]), keyed && i == 0});
+    }
   }
   changed_.notify_all();
 }
@@ -105,7 +111,28 @@ absl::Status IndexPool::Execute(size_t slot, const Job& job) {
     sessions_[slot] = std::move(*opened);
     session = sessions_[slot].get();
   }
-  return session->Execute(job.statement).status();
+  const absl::Status status = session->Execute(job.statement).status();
+  const bool can_be_plain = !job.is_key && job.statement.starts_with(kCreateUnique);
+  return can_be_plain && pg::SqlState(status) == kUniqueViolation ? BuildPlain(session, job)
+                                                                  : status;
+}
+
+absl::Status IndexPool::BuildPlain(pg::Session* session, const Job& job) {
+  const std::string note = fmt::format(
+      "table {}: built without being unique, because values of the source that differ "
+      "are equal here: {}",
+      job.table->name, job.statement);
+  spdlog::warn("{}", note);
+  {
+    std::lock_guard lock(mutex_);
+    notes_.push_back(note);
+  }
+  return session->Execute("CREATE INDEX " + job.statement.substr(kCreateUnique.size())).status();
+}
+
+std::vector<std::string> IndexPool::notes() const {
+  std::lock_guard lock(mutex_);
+  return notes_;
 }
 
 }  // namespace chameleon::coordinator::ingest

@@ -2,7 +2,9 @@
 //
 // Thread-safe. A table's statements run at the same time as those of others; its `finish`
 // statements follow when the last of them is done. The first error ends the work: it is what
-// Wait() and error() return, with the table's name.
+// Wait() and error() return, with the table's name. A unique index over rows that differ on the
+// source and are equal here (tinyint(1) 2 and 3 are both true) is built without being unique, and
+// noted.
 #pragma once
 
 #include <condition_variable>
@@ -25,10 +27,13 @@ class IndexPool {
   IndexPool(TargetConnection target, std::string application_name, int threads);
   ~IndexPool();  // cancels what runs
 
+  // `keyed`: the first of `create` is the key that replay finds rows by, and must be unique.
   void Add(const std::string& table, std::vector<std::string> create,
-           std::vector<std::string> finish);
+           std::vector<std::string> finish, bool keyed);
   absl::Status Wait();
   absl::Status error() const;
+  // What was built otherwise than the source has it, a line each.
+  std::vector<std::string> notes() const;
   // Statements done and known.
   std::pair<uint32_t, uint32_t> Progress() const;
 
@@ -41,9 +46,11 @@ class IndexPool {
   struct Job {
     std::shared_ptr<Table> table;
     std::string statement;
+    bool is_key = false;
   };
   void Run(size_t slot);
   absl::Status Execute(size_t slot, const Job& job);
+  absl::Status BuildPlain(pg::Session* session, const Job& job);
 
   const TargetConnection target_;
   const std::string application_name_;
@@ -52,6 +59,7 @@ class IndexPool {
   std::deque<Job> jobs_;                                // guarded by mutex_
   std::vector<std::unique_ptr<pg::Session>> sessions_;  // slots; the pointer guarded by mutex_
   absl::Status error_;                                  // guarded by mutex_
+  std::vector<std::string> notes_;                      // guarded by mutex_
   bool stop_ = false;                                   // guarded by mutex_
   uint32_t done_ = 0, known_ = 0, busy_ = 0;            // guarded by mutex_
   std::vector<std::thread> threads_;                    // last

@@ -130,7 +130,8 @@ class PgSnapshotLoader final : public SnapshotLoader {
                              Identifier(table.loading_schema, table.plan.target_table()));
     // Those of a table that stays are built again when it is filled.
     if (planner_.Exists(table)) return absl::OkStatus();
-    indexes_->Add(NameOf(table), std::move(indexes.create), std::move(indexes.finish));
+    indexes_->Add(NameOf(table), std::move(indexes.create), std::move(indexes.finish),
+                  table.plan.replicated());
     return absl::OkStatus();
   }
 
@@ -153,7 +154,9 @@ class PgSnapshotLoader final : public SnapshotLoader {
 
   std::vector<std::string> Notes() override {
     std::lock_guard lock(mutex_);
-    return swap_.notes();
+    std::vector<std::string> notes = swap_.notes();
+    for (std::string& note : indexes_->notes()) notes.push_back(std::move(note));
+    return notes;
   }
 
  private:

@@ -225,6 +225,19 @@ TEST_P(ValuesTest, TextsThatAreNoDocumentsAreNamed) {
 }
 
 // Keys that the source's collation takes for one and bytes do not: each change finds its row.
+TEST_P(ValuesTest, UniqueIndexesOverValuesThatBecomeEqual) {
+  StartSource(
+      "CREATE TABLE u (id INT PRIMARY KEY, f TINYINT(1), UNIQUE KEY k (f));"
+      "INSERT INTO u VALUES (1, 2), (2, 3)");
+  EXPECT_THAT(replica_->MustCtl({"init_replica", "--source", "s"}),
+              HasSubstr("built without being unique"));
+  EXPECT_EQ(Target("SELECT count(*) FROM d.u WHERE f"), "2");
+  EXPECT_EQ(
+      Target("SELECT bool_or(indisunique) FROM pg_index WHERE indrelid = 'd.u'::regclass AND NOT "
+             "indisprimary"),
+      "f");
+}
+
 TEST_P(ValuesTest, KeysOfCaseInsensitiveAndPaddedCollations) {
   std::string tables, changes;
   const std::vector<std::string> types = {
