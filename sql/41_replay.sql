@@ -89,7 +89,8 @@ BEGIN
 END $$;
 
 -- All statements of a batch, of all tables, in their order (the after image says it: the heap does
--- not keep it): a RENAME that swaps tables depends on it. Lines of tables that have left the replica are skipped.
+-- not keep it): a RENAME that swaps tables depends on it. Lines of tables that have left the
+-- replica are skipped.
 CREATE FUNCTION sch_chameleon.fn_replay_statements_of(
   p_i_id_source bigint, p_log_table varchar, p_batch bigint,
   OUT i_executed bigint, OUT i_skipped bigint)
@@ -110,6 +111,15 @@ BEGIN
   LOOP
     IF NOT sch_chameleon.fn_is_followed(p_i_id_source, q.i_id_table) THEN
       i_skipped := i_skipped + 1;
+      -- What is left of it goes by the name that its source has: the old one may be another's, or
+      -- nobody's.
+      IF starts_with(q.t_query, 'SELECT sch_chameleon.fn_move_table(') THEN
+        BEGIN
+          PERFORM sch_chameleon.fn_replay_ddl(q.t_query);
+        EXCEPTION WHEN undefined_table OR duplicate_table THEN
+          NULL;
+        END;
+      END IF;
       CONTINUE;
     END IF;
     BEGIN
