@@ -38,7 +38,7 @@ IndexPool::~IndexPool() {
 }
 
 void IndexPool::Add(const std::string& table, std::vector<std::string> create,
-                    std::vector<std::string> finish, bool keyed) {
+                    std::vector<std::string> finish, size_t must_be_unique) {
   auto entry = std::make_shared<Table>(Table{table, create.size(), std::move(finish)});
   // A table without indexes still has its finish statements: one job that does nothing first.
   if (create.empty()) {
@@ -49,7 +49,7 @@ void IndexPool::Add(const std::string& table, std::vector<std::string> create,
     std::lock_guard lock(mutex_);
     known_ += static_cast<uint32_t>(create.size());
     for (size_t i = 0; i < create.size(); ++i) {
-      jobs_.push_back({entry, std::move(create[i]), keyed && i == 0});
+      jobs_.push_back({entry, std::move(create[i]), i < must_be_unique});
     }
   }
   changed_.notify_all();
@@ -112,7 +112,7 @@ absl::Status IndexPool::Execute(size_t slot, const Job& job) {
     session = sessions_[slot].get();
   }
   const absl::Status status = session->Execute(job.statement).status();
-  const bool can_be_plain = !job.is_key && job.statement.starts_with(kCreateUnique);
+  const bool can_be_plain = !job.must_be_unique && job.statement.starts_with(kCreateUnique);
   return can_be_plain && pg::SqlState(status) == kUniqueViolation ? BuildPlain(session, job)
                                                                   : status;
 }

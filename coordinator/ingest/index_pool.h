@@ -27,9 +27,10 @@ class IndexPool {
   IndexPool(TargetConnection target, std::string application_name, int threads);
   ~IndexPool();  // cancels what runs
 
-  // `keyed`: the first of `create` is the key that replay finds rows by, and must be unique.
+  // `must_be_unique`: so many of `create`, from the first, are built as they are or fail. The
+  // others may become plain indexes: see above.
   void Add(const std::string& table, std::vector<std::string> create,
-           std::vector<std::string> finish, bool keyed);
+           std::vector<std::string> finish, size_t must_be_unique);
   absl::Status Wait();
   absl::Status error() const;
   // What was built otherwise than the source has it, a line each.
@@ -46,7 +47,7 @@ class IndexPool {
   struct Job {
     std::shared_ptr<Table> table;
     std::string statement;
-    bool is_key = false;
+    bool must_be_unique = false;
   };
   void Run(size_t slot);
   absl::Status Execute(size_t slot, const Job& job);

@@ -130,8 +130,11 @@ class PgSnapshotLoader final : public SnapshotLoader {
                              Identifier(table.loading_schema, table.plan.target_table()));
     // Those of a table that stays are built again when it is filled.
     if (planner_.Exists(table)) return absl::OkStatus();
+    // Rows become equal only where a policy has altered values; the key never may.
+    const size_t must_be_unique =
+        table.ledger.empty() ? indexes.create.size() : (table.plan.replicated() ? 1 : 0);
     indexes_->Add(NameOf(table), std::move(indexes.create), std::move(indexes.finish),
-                  table.plan.replicated());
+                  must_be_unique);
     return absl::OkStatus();
   }
 

@@ -14,20 +14,25 @@ namespace {
 constexpr size_t kFrameBytesMax = 1 << 20;
 }
 
-// Reads acks on a thread of its own until the stream ends.
+// Reads acks on a thread of its own until the stream ends. Then the queue is closed: with nothing
+// to send nobody else would notice.
 class Uplink::Acks {
  public:
-  Acks(grpc::ClientReaderWriter<v1::BatchFrame, v1::BatchAck>* stream, uint64_t last_acked)
-      : acked_(last_acked), thread_([this, stream] {
+  Acks(grpc::ClientReaderWriter<v1::BatchFrame, v1::BatchAck>* stream, uint64_t last_acked,
+       BatchQueue* queue)
+      : acked_(last_acked), thread_([this, stream, queue] {
           v1::BatchAck ack;
           while (stream->Read(&ack)) {
             std::lock_guard lock(mutex_);
             acked_ = ack.batch_id();
             changed_.notify_all();
           }
-          std::lock_guard lock(mutex_);
-          ended_ = true;
-          changed_.notify_all();
+          {
+            std::lock_guard lock(mutex_);
+            ended_ = true;
+            changed_.notify_all();
+          }
+          queue->Close(/*drop=*/true);
         }) {}
   ~Acks() { thread_.join(); }
 
@@ -57,14 +62,15 @@ Uplink::Uplink(std::shared_ptr<grpc::Channel> channel, const v1::Lease& lease,
 absl::Status Uplink::Run() {
   stream_ = stub_->Push(&context_);
   absl::Status failure;
+  bool all_acked = false;
   {
-    Acks acks(stream_.get(), next_batch_id_ - 1);
+    Acks acks(stream_.get(), next_batch_id_ - 1, queue_);
     while (auto batch = queue_->Take()) {
       failure = Send(batch.get(), &acks);
       if (!failure.ok()) break;
     }
     if (failure.ok()) {
-      acks.WaitFor(next_batch_id_ - 1);
+      all_acked = acks.WaitFor(next_batch_id_ - 1);
       stream_->WritesDone();
     } else {
       queue_->Close(/*drop=*/true);
@@ -73,7 +79,9 @@ absl::Status Uplink::Run() {
     }
   }
   auto status = FromGrpc(stream_->Finish());
-  return failure.ok() || absl::IsCancelled(failure) ? status : failure;
+  if (!failure.ok() && !absl::IsCancelled(failure)) return failure;
+  if (status.ok() && !all_acked) return absl::UnavailableError("the coordinator ended the stream");
+  return status;
 }
 
 absl::Status Uplink::Send(Batch* batch, Acks* acks) {
