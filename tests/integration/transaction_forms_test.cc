@@ -181,7 +181,8 @@ TEST_P(TransactionFormsTest, IncompleteRowsOfReplace) {
   }
   if (IsMysql()) return;
   // Without the statement nobody can say: the table leaves by name.
-  Run({"SET SESSION binlog_annotate_row_events = OFF, SESSION binlog_row_image = MINIMAL",
+  Run({"CREATE DATABASE other", "CREATE TABLE other.x (a INT)", "INSERT INTO other.x VALUES (1)",
+       "SET SESSION binlog_annotate_row_events = OFF, SESSION binlog_row_image = MINIMAL",
        "REPLACE INTO r (id, e) VALUES (9, 'y')"});
   replica_->WaitCaughtUp("s", std::chrono::seconds(60));
   EXPECT_THAT(Left(), HasSubstr("the statement is not in the log"));

@@ -68,6 +68,7 @@ class Reader {
   absl::Status OnAnnotate(const binlog::Event& event);
   absl::Status OnTableMap(const binlog::Event& event);
   absl::Status OnRows(const binlog::Event& event);
+  absl::Status OnRows(const binlog::RowsEvent& rows);
 
   absl::Status TakeRows(const binlog::RowsEvent& rows, const std::shared_ptr<MappedTable>& mapped);
   void Derive(const MappedTable& mapped, binlog::RowKind kind, const absl::Status& readable);

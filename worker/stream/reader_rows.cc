@@ -62,40 +62,44 @@ std::optional<bool> Reader::IsReplace() const {
 absl::Status Reader::OnRows(const binlog::Event& event) {
   auto rows = binlog::ParseRowsEvent(event, format_);
   if (!rows.ok()) return rows.status();
-  if (rows->table_id == binlog::kDummyTableId) return absl::OkStatus();
-  const auto it = maps_.find(rows->table_id);
+  auto status = OnRows(*rows);
+  if ((rows->flags & binlog::kRowsStmtEnd) != 0) statement_.clear();
+  return status;
+}
+
+absl::Status Reader::OnRows(const binlog::RowsEvent& rows) {
+  if (rows.table_id == binlog::kDummyTableId) return absl::OkStatus();
+  const auto it = maps_.find(rows.table_id);
   if (it == maps_.end()) {
     return Damaged("TABLE_MAP_MISSING", "",
-                   fmt::format("rows for table id {} come without a table map", rows->table_id),
+                   fmt::format("rows for table id {} come without a table map", rows.table_id),
                    "The position is not at the beginning of a transaction: run init_replica.");
   }
   const auto mapped = it->second.mapped;
-  const bool cascades = MayCascade(*rows) && !mapped->cascades.empty();
+  const bool cascades = MayCascade(rows) && !mapped->cascades.empty();
   // Rows of anything else come after what the engine did for the last ones.
   if (!cascade_.empty() &&
-      (!cascades || cascade_table_id_ != rows->table_id || cascade_kind_ != rows->kind)) {
+      (!cascades || cascade_table_id_ != rows.table_id || cascade_kind_ != rows.kind)) {
     auto status = FlushCascade();
     if (!status.ok()) return status;
   }
   if (mapped->table == nullptr || mapped->table->stopped) {
-    if (cascades) StopChildren(*mapped, rows->kind);
+    if (cascades) StopChildren(*mapped, rows.kind);
     if (mapped->copied != nullptr) copied_.insert(mapped->copied);
     return absl::OkStatus();
   }
   mapped->table->empty = false;
-  if (!cascades && Skips(*mapped->table, rows->kind)) return absl::OkStatus();
-  if (rows->width != mapped->map.columns.size()) {
+  if (!cascades && Skips(*mapped->table, rows.kind)) return absl::OkStatus();
+  if (rows.width != mapped->map.columns.size()) {
     return Damaged("TABLE_MAP_MISMATCH", mapped->table->FullName(),
                    fmt::format("table {}: rows of {} columns after a table map of {}",
-                               mapped->table->FullName(), rows->width, mapped->map.columns.size()),
+                               mapped->table->FullName(), rows.width, mapped->map.columns.size()),
                    "The log is damaged: run init_replica for this source.");
   }
-  cascade_table_id_ = rows->table_id;
-  cascade_kind_ = rows->kind;
-  auto status = TakeRows(*rows, mapped);
-  const bool ends = (rows->flags & binlog::kRowsStmtEnd) != 0;
-  if (status.ok() && ends) status = FlushCascade();
-  if (ends) statement_.clear();
+  cascade_table_id_ = rows.table_id;
+  cascade_kind_ = rows.kind;
+  auto status = TakeRows(rows, mapped);
+  if (status.ok() && (rows.flags & binlog::kRowsStmtEnd) != 0) status = FlushCascade();
   return status;
 }
 

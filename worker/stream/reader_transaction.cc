@@ -54,6 +54,7 @@ absl::Status Reader::BeginGroup(Group group) {
   constexpr size_t kMapsMax = 10'000;
   if (maps_.size() > kMapsMax) maps_.clear();
   group_ = group;
+  statement_.clear();
   return absl::OkStatus();
 }
 
