@@ -33,9 +33,9 @@ const std::vector<Spelling>& Spellings() {
       {"DECIMAL(5,2)",
        {"'1.005'", "1.005", "-1.005", "1e2", ".5", "'-.5'", "999.99", "'1e1'", "0x10", "-0.001"}},
       {"DECIMAL(5,2) ZEROFILL", {"7.5"}},
-      {"FLOAT", {"1.1", "'1.1'", "16777217", "1e-45", "-0.0", "1e10"}},
+      {"FLOAT", {"1.1", "'1.1'", "16777217", "1e-45", "1e10"}},
       {"FLOAT(7,2)", {"1", "99999", "1e2"}},
-      {"DOUBLE", {".1", "1e22", "-0.0", "123456789012345678"}},
+      {"DOUBLE", {".1", "1e22", "123456789012345678"}},
       {"DOUBLE(10,3)", {"1", "-7"}},
       {"BIT(8)", {"b'101'", "5", "x'05'", "'5'", "TRUE", "0"}},
       {"YEAR", {"99", "'99'", "1", "'1'", "0", "'0'", "'0000'", "2024", "69", "'70'", "'00'"}},
@@ -45,9 +45,8 @@ const std::vector<Spelling>& Spellings() {
       {"DATETIME",
        {"'2024-01-02'", "'2024-01-02 03:04'", "'2024-01-02 03:04:05.6'", "'2024-01-02 03:04:05.4'",
         "20240102030405", "TIMESTAMP'2024-01-02 03:04:05'", "'2024-01-02T03:04:05'",
-        "'240102030405'", "'2024-1-2 3:4:5'", "'2024-12-31 23:59:59.9'",
-        "'2024-01-02 03:04:05+02:00'", "0", "20240102", "TIMESTAMP'2024-01-02 03:04:05.9'",
-        "DATE'2024-01-02'"}},
+        "'240102030405'", "'2024-1-2 3:4:5'", "'2024-12-31 23:59:59.9'", "0", "20240102",
+        "TIMESTAMP'2024-01-02 03:04:05.9'", "DATE'2024-01-02'"}},
       {"DATETIME(3)",
        {"'2024-01-02 03:04:05.6789'", "'2024-01-02 03:04:05.1'", "20240102030405.5",
         "'2024-12-31 23:59:59.9999'"}},
@@ -75,7 +74,7 @@ const std::vector<Spelling>& Spellings() {
       {"TEXT CHARACTER SET cp1251", {"'ж'"}},
       {"BLOB", {"'abc'", "x'00ff'", "12", "''"}},
       {"UUID", {"'123E4567-E89B-12D3-A456-426614174000'", "'123e4567e89b12d3a456426614174000'"}},
-      {"INET6", {"'::ffff:1.2.3.4'", "'1.2.3.4'", "'2001:DB8:0:0::1'"}},
+      {"INET6", {"'::ffff:1.2.3.4'", "'2001:DB8:0:0::1'"}},
       {"INET4", {"'1.2.3.4'"}},
       {"BOOL", {"TRUE", "FALSE", "'1'"}},
       {"JSON", {"'{}'", "'[1,  2]'"}},
@@ -109,7 +108,11 @@ const std::vector<std::string>& Copied() {
       "c VARCHAR(9) DEFAULT -0", "c ENUM('a','b','1') DEFAULT 1", "c SET('a','b') DEFAULT 2",
       "c TIME DEFAULT '2024-01-02 10:11:12'", "c FLOAT(7,2) DEFAULT 1.005",
       "c DOUBLE(20,2) DEFAULT -0.01", "c DATETIME DEFAULT '2024-12-31 23:59:59.9'",
-      "c TIME(2) DEFAULT '-00:00:00.005'", "c DATE DEFAULT '2024-01-02 23:59:59.9'"};
+      "c TIME(2) DEFAULT '-00:00:00.005'", "c DATE DEFAULT '2024-01-02 23:59:59.9'",
+      "c DATETIME DEFAULT '2024-01-02 03:04:05+05:30'",
+      "c DATETIME DEFAULT TIMESTAMP'2024-01-02 03:04:05-03:00'", "c DATETIME DEFAULT '2/2/2'",
+      "c DATE DEFAULT '24-123-4'", "c FLOAT DEFAULT -0e0", "c DOUBLE DEFAULT -0.0",
+      "c DOUBLE DEFAULT '-0'", "c INET6 DEFAULT '1.2.3.4'"};
   return kColumns;
 }
 
@@ -149,8 +152,9 @@ class AddColumnTest : public BothServers {
     if (type.starts_with("TIMESTAMP")) return value.find("0000-00-00") != std::string::npos;
     const bool number = value.find_first_not_of("0123456789") == std::string::npos;
     if (type.starts_with("ENUM") || type.starts_with("SET")) return !number;
-    const bool rounded = (type.starts_with("FLOAT") || type.starts_with("DOUBLE")) &&
-                         type.find(',') != std::string::npos;
+    const bool real = type.starts_with("FLOAT") || type.starts_with("DOUBLE") || type == "REAL";
+    if (real && value == "-0e0") return false;
+    const bool rounded = real && type.find(',') != std::string::npos;
     // More digits than the column keeps.
     const size_t open = type.find('('), dot = value.rfind('.');
     const size_t kept = open == std::string::npos ? 0 : std::strtoul(&type[open + 1], nullptr, 10);
@@ -311,7 +315,7 @@ TEST_P(AddColumnTest, WhatOnlyTheSourceKnowsIsCopiedAgain) {
   }
 }
 
-ON_BOTH_SERVERS(AddColumnTest)
+ON_ALL_SERVERS(AddColumnTest)
 
 }  // namespace
 }  // namespace chameleon::test

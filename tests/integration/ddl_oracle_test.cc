@@ -121,7 +121,7 @@ TEST_P(DdlOracle, SchemasCasesAndMigrations) {
   }
 }
 
-ON_BOTH_SERVERS(DdlOracle);
+ON_ALL_SERVERS(DdlOracle);
 
 }  // namespace
 }  // namespace chameleon::test

@@ -72,6 +72,26 @@ source::TableFilter FilterFor(const std::vector<std::string>& schemas, uint32_t 
   return source::TableFilter(options, lower_case);
 }
 
+// What no statement says is taken from the server: a DEFAULT that it reads in its own way, and how
+// much of a text column a PLAIN index has where its engine allows no more.
+void TakeWhatOnlyTheServerKnows(const v1::TableDef& theirs, v1::TableDef* ours) {
+  for (auto& column : *ours->mutable_columns()) {
+    for (const auto& other : theirs.columns()) {
+      if (other.name() != column.name() || !column.default_is_expression()) continue;
+      column.set_default_value(other.default_value());
+      column.set_default_is_expression(other.default_is_expression());
+    }
+  }
+  for (auto& index : *ours->mutable_indexes()) {
+    for (const auto& other : theirs.indexes()) {
+      if (other.name() != index.name() || index.kind() != v1::IndexDef::PLAIN) continue;
+      for (int i = 0; i < std::min(index.parts_size(), other.parts_size()); ++i) {
+        index.mutable_parts(i)->set_prefix_length(other.parts(i).prefix_length());
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::string TableText(const v1::TableDef& t) {
@@ -258,8 +278,9 @@ void DdlShadow::Resync(const Shadow::Key& name) {
 
 void DdlShadow::Compare(const Shadow::Key& name, const std::string& what) {
   const auto it = shadow_.tables.find(name);
-  const std::string ours = it == shadow_.tables.end() ? "" : TableText(it->second);
   const auto def = OnServer(name);
+  if (it != shadow_.tables.end() && def) TakeWhatOnlyTheServerKnows(*def, &it->second);
+  const std::string ours = it == shadow_.tables.end() ? "" : TableText(it->second);
   const std::string theirs = def ? TableText(*def) : "";
   ++counts_.compared;
   if (ours == theirs) return;

@@ -236,7 +236,7 @@ TEST_P(ModifyColumnTest, EdgeValuesArriveAlsoByANewCopy) {
   ExpectEqual({}, tables);
 }
 
-ON_BOTH_SERVERS(ModifyColumnTest)
+ON_ALL_SERVERS(ModifyColumnTest)
 
 }  // namespace
 }  // namespace chameleon::test

@@ -146,7 +146,7 @@ TEST_P(RandomChangesTest, EqualOrLeftByName) {
   }
 }
 
-ON_BOTH_SERVERS(RandomChangesTest);
+ON_ALL_SERVERS(RandomChangesTest);
 
 }  // namespace
 }  // namespace chameleon::test

@@ -411,7 +411,7 @@ TEST_P(SchemaChangeTest, AViewInTheWayIsNamed) {
   EXPECT_THAT(One("SELECT t_detail FROM sch_chameleon.t_error_log"), HasSubstr("of_users"));
 }
 
-ON_BOTH_SERVERS(SchemaChangeTest)
+ON_ALL_SERVERS(SchemaChangeTest)
 
 }  // namespace
 }  // namespace chameleon::test

@@ -285,7 +285,7 @@ TEST_P(SpatialTest, SnapshotStreamAndSchemaChangesHaveTheSourcesValues) {
   ExpectIndexes();
 }
 
-ON_BOTH_SERVERS(SpatialTest)
+ON_ALL_SERVERS(SpatialTest)
 
 }  // namespace
 }  // namespace chameleon::test

@@ -124,10 +124,11 @@ TEST_P(SwapTest, TablesThatStay) {
   replica_->MustCtl({"enable_replica", "--source", "d"});
   const std::string copied = replica_->MustCtl({"init_replica", "--source", "d", "--yes"});
   EXPECT_THAT(copied, HasSubstr("foreign key fk of d.b is NOT VALID: rows do not satisfy it"));
-  EXPECT_EQ(Target("SELECT string_agg(conname || contype::text, ',' ORDER BY conname) FROM pg_constraint"
-                   " WHERE conrelid IN ('d.a'::regclass, 'd.b'::regclass)"
-                   " AND conname IN ('fk', 'only_one')"),
-            "fkf,only_oneu");
+  EXPECT_EQ(
+      Target("SELECT string_agg(conname || contype::text, ',' ORDER BY conname) FROM pg_constraint"
+             " WHERE conrelid IN ('d.a'::regclass, 'd.b'::regclass)"
+             " AND conname IN ('fk', 'only_one')"),
+      "fkf,only_oneu");
   EXPECT_EQ(Target("SELECT count(*) FROM public.v"), "3");
   EXPECT_THAT(Target("SELECT indexdef FROM pg_indexes WHERE indexname = 'part'"),
               HasSubstr("WHERE (w > 1)"));

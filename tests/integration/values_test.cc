@@ -273,7 +273,7 @@ TEST_P(ValuesTest, KeysOfCaseInsensitiveAndPaddedCollations) {
   EXPECT_EQ(Left(), "");
 }
 
-ON_BOTH_SERVERS(ValuesTest)
+ON_ALL_SERVERS(ValuesTest)
 
 }  // namespace
 }  // namespace chameleon::test

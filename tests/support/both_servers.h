@@ -61,17 +61,21 @@ inline std::string CasesNotOnBoth() {
   INSTANTIATE_TEST_SUITE_P(Prefix, Fixture, ::testing::Values(__VA_ARGS__), \
                            [](const auto& info) { return ::chameleon::test::Name(info.param); })
 
+#define CHAMELEON_EVERY_CASE_ON_BOTH(Fixture)           \
+  TEST(Every##Fixture, CaseRunsOnMariadbAndMysql) {     \
+    EXPECT_EQ(::chameleon::test::CasesNotOnBoth(), ""); \
+  }
+
 #define ON_BOTH_SERVERS(Fixture)                                               \
   CHAMELEON_ON_SERVERS(Both, Fixture, ::chameleon::test::SourceKind::kMariadb, \
                        ::chameleon::test::SourceKind::kMysql);                 \
-  TEST(Every##Fixture, CaseRunsOnMariadbAndMysql) {                            \
-    EXPECT_EQ(::chameleon::test::CasesNotOnBoth(), "");                        \
-  }
+  CHAMELEON_EVERY_CASE_ON_BOTH(Fixture)
 
 #define ON_ALL_SERVERS(Fixture)                                               \
   CHAMELEON_ON_SERVERS(All, Fixture, ::chameleon::test::SourceKind::kMariadb, \
                        ::chameleon::test::SourceKind::kMysql,                 \
-                       ::chameleon::test::SourceKind::kMariadb11)
+                       ::chameleon::test::SourceKind::kMariadb11);            \
+  CHAMELEON_EVERY_CASE_ON_BOTH(Fixture)
 
 #define ON_MARIADB11(Fixture) \
   CHAMELEON_ON_SERVERS(Mariadb11, Fixture, ::chameleon::test::SourceKind::kMariadb11)

@@ -45,6 +45,65 @@ bool IsPlainTime(std::string_view text) {
          (text.find(':') != std::string_view::npos || text.size() <= kPackedMax);
 }
 
+// The digits that `text` begins with, and takes from it.
+size_t TakeDigits(std::string_view* text) {
+  size_t n = 0;
+  while (n < text->size() && std::isdigit(static_cast<unsigned char>((*text)[n])) != 0) ++n;
+  text->remove_prefix(n);
+  return n;
+}
+
+// [[H]H:[M]M[:[S]S[.f]]]
+bool IsPlainClock(std::string_view text) {
+  for (int part = 0; part < 3; ++part) {
+    const size_t digits = TakeDigits(&text);
+    if (digits != 1 && digits != 2) return false;
+    if (text.empty()) return part > 0;
+    if (part < 2 && text[0] != ':') return false;
+    if (part == 2 && text[0] != '.') return false;
+    text.remove_prefix(1);
+  }
+  TakeDigits(&text);
+  return text.empty();
+}
+
+// [YY]YY-[M]M-[D]D with any sign between them and a time behind a space or T, and whole packed
+// numbers of 6, 8, 12 and 14 digits. What else the servers take for a date is theirs: a time zone
+// at its end (MySQL), years of one or three digits, signs in front.
+bool IsPlainDate(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  if (text.find_first_not_of('0') == std::string_view::npos) return !text.empty();
+  size_t digits = TakeDigits(&text);
+  const bool packed = digits == 6 || digits == 8 || digits == 12 || digits == 14;
+  if (packed && digits >= 12 && text.starts_with('.')) {
+    text.remove_prefix(1);
+    TakeDigits(&text);
+    return text.empty();
+  }
+  if (packed) return text.empty();
+  if (digits != 2 && digits != 4) return false;
+  for (int part = 0; part < 2; ++part) {
+    if (text.empty() || std::ispunct(static_cast<unsigned char>(text[0])) == 0) return false;
+    text.remove_prefix(1);
+    digits = TakeDigits(&text);
+    if (digits != 1 && digits != 2) return false;
+  }
+  if (text.empty()) return true;
+  if (text[0] != ' ' && text[0] != 'T') return false;
+  text.remove_prefix(1);
+  return IsPlainClock(text);
+}
+
+// FLOAT keeps the sign of '-0' and -0e0 on some servers and not on others.
+bool IsNegativeZero(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  if (!text.starts_with('-')) return false;
+  text.remove_prefix(1);
+  const std::string_view mantissa = text.substr(0, text.find_first_of("eE"));
+  return mantissa.find_first_not_of("0.") == std::string_view::npos;
+}
+
 // More digits than the column keeps: rounded by MySQL and by sql_mode, cut by MariaDB.
 bool HasMoreDigits(std::string_view text, uint32_t fsp) {
   const size_t dot = text.rfind('.');
@@ -88,6 +147,11 @@ bool IsServersOwn(const DefaultSpec& spec, const v1::ColumnDef& column) {
   const bool is_bytes = spec.bytes || spec.bits;
   const v1::BaseType type = column.base_type();
   if (type == v1::TIME && !is_bytes && !IsPlainTime(spec.text)) return true;
+  const bool is_date = type == v1::DATE || type == v1::DATETIME || type == v1::TIMESTAMP;
+  if (is_date && !is_bytes && !IsPlainDate(spec.text)) return true;
+  if ((type == v1::FLOAT || type == v1::DOUBLE) && !is_bytes) return IsNegativeZero(spec.text);
+  // An IPv4 address in it is an error to one server, and mapped to ::ffff:… by another.
+  if (type == v1::INET6) return spec.text.find(':') == std::string::npos;
   if (type >= v1::DATE && type <= v1::TIMESTAMP) {
     // "2024.01.02" has no fraction.
     const bool has_time =

@@ -21,6 +21,8 @@ DefaultSpec Plain(const DefaultSpec& spec, bool number);
 // character set (x'e9'), or in the introducer's (_latin1'é' means the bytes that the client sent):
 // this room converts none but ASCII. A number is an ENUM's label to one server, its index to
 // another, and text in the server's own spelling (1e3 is 1000). Fractions are rounded or cut.
+// Dates in other forms than the common ones, negative zeros and IPv4 in an INET6 are read by each
+// server in its own way.
 bool IsServersOwn(const DefaultSpec& spec, const v1::ColumnDef& column);
 
 // The literal for people: "_latin1 0xE9".

@@ -117,17 +117,13 @@ std::string NumberText(std::string_view text, const v1::ColumnDef& column) {
                                   : DisplayWidth(column.column_type()));
 }
 
-std::string RealText(std::string_view text, const v1::ColumnDef& column,
-                     const SessionContext& context) {
+std::string RealText(std::string_view text, const v1::ColumnDef& column) {
   Decimal number;
   if (!ParseDecimal(text, &number)) return std::string(text);
   if (column.scale() > 0 || column.length() > 0)
     return FixedText(number, std::min(column.scale(), kScaleMax));
   const double value = std::strtod(std::string(Trim(text)).c_str(), nullptr);
   constexpr double kWholeMax = 1e15;
-  // -0e0, unlike -0.0, has a sign; MariaDB drops it.
-  const bool exponent = text.find_first_of("eE") != std::string_view::npos;
-  if (value == 0 && std::signbit(value) && exponent && !context.mariadb()) return "-0";
   if (value == std::floor(value) && std::fabs(value) < kWholeMax) return FixedText(number, 0);
   char buffer[40];
   auto [end, error] = std::to_chars(buffer, buffer + sizeof(buffer), value);
@@ -297,7 +293,7 @@ std::string LiteralText(const DefaultSpec& written, const SessionContext& contex
   switch (type) {
     case v1::FLOAT:
     case v1::DOUBLE:
-      return RealText(spec.text, column, context);
+      return RealText(spec.text, column);
     case v1::YEAR:
       return YearText(spec.text, spec.number);
     case v1::DATE:

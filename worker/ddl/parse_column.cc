@@ -86,8 +86,9 @@ bool ParseGeneratedAttribute(Cursor& in, ColumnSpec* column) {
 bool ParseOtherAttribute(Cursor& in, ColumnSpec* column) {
   if (in.TakeWord("INVISIBLE")) {
     column->invisible = true;
-  } else if (in.TakeWord("VISIBLE") || in.TakeWords({"NOT", "SECONDARY"}) ||
-             in.TakeWords({"WITH", "SYSTEM", "VERSIONING"}) ||
+  } else if (in.TakeWord("VISIBLE")) {
+    column->invisible = false;
+  } else if (in.TakeWords({"NOT", "SECONDARY"}) || in.TakeWords({"WITH", "SYSTEM", "VERSIONING"}) ||
              in.TakeWords({"WITHOUT", "SYSTEM", "VERSIONING"})) {
     return true;
   } else if (in.TakeWords({"MASKING", "POLICY"})) {
