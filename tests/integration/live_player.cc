@@ -54,7 +54,8 @@ bool IsLeftOut(const std::string& statement, SourceKind kind) {
 
 }  // namespace
 
-LivePlayer::LivePlayer(SourceKind kind) : server_(StartSource(kind)) {
+LivePlayer::LivePlayer(SourceKind kind, SourceOptions options)
+    : server_(StartSource(kind, std::move(options))) {
   postgres_.Start();
   replica_ = std::make_unique<Replica>(&postgres_);
   Mysql sql = server_->Connect();
@@ -95,23 +96,28 @@ void LivePlayer::GiveKeys() {
 }
 
 void LivePlayer::AddKey(Mysql* session, const std::string& statement) {
-  const auto parsed = Parsed(statement, server_->kind());
+  const std::string key = KeyFor(statement, server_->kind());
+  if (!key.empty()) session->TryExec(key);
+}
+
+std::string LivePlayer::KeyFor(const std::string& statement, SourceKind kind) {
+  const auto parsed = Parsed(statement, kind);
   const auto* create = std::get_if<ddl::CreateTable>(&parsed);
-  if (create == nullptr || create->as_select || create->like) return;
+  if (create == nullptr || create->as_select || create->like) return "";
   const auto is_key = [](const ddl::IndexSpec& index) {
     return index.def.kind() == v1::IndexDef::PRIMARY || index.def.kind() == v1::IndexDef::UNIQUE;
   };
   if (std::any_of(create->columns.begin(), create->columns.end(),
                   [](const auto& c) { return c.primary || c.unique || c.type.serial; }) ||
       std::any_of(create->indexes.begin(), create->indexes.end(), is_key)) {
-    return;
+    return "";
   }
   std::string table = MysqlName(create->table.table);
   if (!create->table.schema.empty()) table = MysqlName(create->table.schema) + "." + table;
-  session->TryExec(fmt::format(
+  return fmt::format(
       "ALTER TABLE {} ADD COLUMN chameleon_key BIGINT UNSIGNED NOT NULL DEFAULT (uuid_short()) "
       "INVISIBLE PRIMARY KEY",
-      table));
+      table);
 }
 
 void LivePlayer::Play(const std::string& database, const std::vector<std::string>& statements) {
@@ -169,12 +175,29 @@ void LivePlayer::WaitForCopies() {
   }
 }
 
-std::string LivePlayer::Differences() {
+// On either side.
+std::set<std::string> LivePlayer::SchemasWithTables() {
+  std::set<std::string> found;
+  for (const Row& row :
+       server_->Connect().Query("SELECT DISTINCT table_schema FROM information_schema.tables")) {
+    found.insert(*row[0]);
+  }
+  for (const Row& row : Pg(replica_->target())
+                            .Query("SELECT DISTINCT nspname FROM pg_class c JOIN pg_namespace n ON "
+                                   "n.oid = relnamespace WHERE relkind IN ('r', 'p')")) {
+    found.insert(*row[0]);
+  }
+  return found;
+}
+
+std::string LivePlayer::Differences(bool all) {
   std::map<std::string, EqualityOptions> options;
   for (const Row& row : TablesThatLeft()) {
     const bool key_not_held = row[2]->find(kKeyNotHeld) != std::string::npos;
-    if (*row[2] != kKeyless && !key_not_held) continue;
+    const bool never = *row[2] == kKeyless || key_not_held;
+    if (!never && all) continue;
     options[*row[0]].skip_tables.insert(*row[1]);
+    if (!never) continue;
     (key_not_held ? key_not_held_ : keyless_).insert(*row[0] + "." + *row[1]);
   }
   for (const Row& row : Pg(replica_->target())
@@ -184,7 +207,9 @@ std::string LivePlayer::Differences() {
     options[*row[0]].pg_names[*row[1]] = *row[2];
   }
   std::string differences;
+  const auto with_tables = SchemasWithTables();
   for (const std::string& schema : schemas_) {
+    if (!with_tables.contains(schema)) continue;
     Equality found;
     try {
       found =
@@ -202,13 +227,10 @@ std::string LivePlayer::Differences() {
 }
 
 void LivePlayer::Repair(const std::string& where) {
+  CountLeft(where);
   std::string tables;
   for (const Row& row : TablesThatLeft()) {
     if (*row[2] == kKeyless || row[2]->find(kKeyNotHeld) != std::string::npos) continue;
-    EXPECT_NE(*row[2], "") << where << ": " << *row[0] << "." << *row[1] << " left without a word";
-    ++counts_.repaired[Kind(*row[2])];
-    std::cout << where << ": " << *row[0] << "." << *row[1] << ": " << row[2]->substr(0, 300)
-              << "\n";
     tables += (tables.empty() ? "" : ",") + *row[0] + "." + *row[1];
   }
   if (tables.empty()) return;
@@ -221,17 +243,64 @@ void LivePlayer::Settle(const std::string& where) {
   try {
     WaitForCopies();
     Repair(where);
-    std::istringstream lines(Differences());
-    std::string fresh, line;
-    while (std::getline(lines, line)) {
-      if (shown_.insert(line).second) fresh += line + "\n";
-    }
-    if (fresh.empty()) return;
-    ++counts_.different;
-    ADD_FAILURE() << where << ":\n"
-                  << fresh.substr(0, 6000) << replica_->Ctl({"show_errors"}).out.substr(0, 3000);
+    ShowDifferences(where, Differences(/*all=*/true));
   } catch (const std::exception& error) {
     BeginAgain(where, error.what());
+  }
+}
+
+void LivePlayer::ShowDifferences(const std::string& where, const std::string& differences) {
+  std::istringstream lines(differences);
+  std::string fresh, line;
+  while (std::getline(lines, line)) {
+    if (shown_.insert(line).second) fresh += line + "\n";
+  }
+  if (fresh.empty()) return;
+  ++counts_.different;
+  ADD_FAILURE() << where << ":\n"
+                << fresh.substr(0, 6000) << replica_->Ctl({"show_errors"}).out.substr(0, 3000);
+}
+
+void LivePlayer::Glance(const std::string& where) {
+  constexpr std::chrono::seconds kSoon{8};
+  constexpr int kAttempts = 3;  // what other sessions do meanwhile looks like a difference
+  try {
+    std::string differences;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      replica_->WaitCaughtUp("s", kSoon);
+      const auto until = std::chrono::steady_clock::now() + kSoon;
+      const auto copying = [&] {
+        const Rows left = TablesThatLeft();
+        return std::any_of(left.begin(), left.end(),
+                           [](const Row& row) { return row[2]->starts_with(kRecopy); });
+      };
+      while (copying() && std::chrono::steady_clock::now() < until) {
+        std::this_thread::sleep_for(Millis(200));
+        replica_->WaitCaughtUp("s", kSoon);
+      }
+      CountLeft(where);
+      differences = Differences(/*all=*/false);
+      if (differences.empty()) break;
+      std::this_thread::sleep_for(Millis(300));
+    }
+    ++counts_.settled;
+    ShowDifferences(where, differences);
+  } catch (const std::exception&) {
+    ++counts_.not_glanced;
+  }
+}
+
+void LivePlayer::CountLeft(const std::string& where) {
+  for (const Row& row : TablesThatLeft()) {
+    if (*row[2] == kKeyless || row[2]->find(kKeyNotHeld) != std::string::npos ||
+        row[2]->starts_with(kRecopy)) {
+      continue;
+    }
+    if (!left_.insert(*row[0] + "." + *row[1] + ": " + *row[2]).second) continue;
+    EXPECT_NE(*row[2], "") << where << ": " << *row[0] << "." << *row[1] << " left without a word";
+    ++counts_.repaired[Kind(*row[2])];
+    std::cout << where << ": " << *row[0] << "." << *row[1] << ": " << row[2]->substr(0, 300)
+              << "\n";
   }
 }
 
@@ -260,9 +329,10 @@ void LivePlayer::Report(const std::string& what) const {
   std::cout << fmt::format(
       "{}: ran {}, refused by the server {}, compared {} times: {} tables, {} rows, different {}; "
       "tables without a key {}, with a key that PostgreSQL cannot hold {}, not to be read from the "
-      "source {}\n",
+      "source {}, no time to compare {}\n",
       what, counts_.ran, counts_.refused, counts_.settled, counts_.tables, counts_.rows,
-      counts_.different, keyless_.size(), key_not_held_.size(), counts_.unreadable);
+      counts_.different, keyless_.size(), key_not_held_.size(), counts_.unreadable,
+      counts_.not_glanced);
   std::map<std::string, int> copied;
   for (const Row& row : Pg(replica_->target())
                             .Query("SELECT t_error_message FROM sch_chameleon.t_error_log WHERE "
