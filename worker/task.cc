@@ -112,7 +112,7 @@ absl::Status Task::Replicate() {
     if (!status.ok()) return status;
   }
   stream::CoordinatorLink link(channel_, assignment_.lease(), report_);
-  stream::SchemaFollower::TableCharset table_charset;
+  stream::DatabaseDefaults::TableCharset table_charset;
   if (source::SessionsKeepDefaults(server)) {
     table_charset = [this](const v1::TableName& name) {
       return source::ReadTableCharset(assignment_.connection(), name);

@@ -403,6 +403,16 @@ TEST_P(TransactionFormsTest, StatementFormatElsewhereStopsNothing) {
   }
 }
 
+// Rows of ours go along with rows of such a table.
+TEST_P(TransactionFormsTest, StatementFormatOfAParentElsewhereStops) {
+  Begin({"CREATE DATABASE tools", "CREATE TABLE tools.p (id INT PRIMARY KEY)",
+         "CREATE TABLE c (id INT PRIMARY KEY, FOREIGN KEY (id) REFERENCES tools.p (id)"
+         " ON DELETE CASCADE)",
+         "INSERT INTO tools.p VALUES (1), (2)", "INSERT INTO c VALUES (1), (2)"});
+  Run({"SET SESSION binlog_format = STATEMENT", "DELETE FROM tools.p WHERE id = 1"});
+  ExpectStop("a DELETE in database \"d\" was logged as a statement, not as rows");
+}
+
 // Rows that the source could not log.
 TEST_P(TransactionFormsTest, IncidentStops) {
   Begin({"CREATE TABLE m (id INT AUTO_INCREMENT PRIMARY KEY, t VARCHAR(250)) ENGINE=MyISAM",

@@ -13,6 +13,7 @@
 #include "worker/ddl/parser.h"
 #include "worker/ddl/schema_change.h"
 #include "worker/stream/query_context.h"
+#include "worker/stream/registry_lookup.h"
 
 namespace chameleon::worker::stream {
 namespace {
@@ -69,86 +70,22 @@ bool KeepsItsRows(const v1::TableDef& def) {
   return false;
 }
 
-class RegistryLookup : public ddl::SchemaLookup {
- public:
-  RegistryLookup(const TableRegistry& tables, const v1::ServerInfo& server)
-      : tables_(tables), server_(server) {}
-
-  const v1::TableDef* Find(const ddl::TableRef& table) const override {
-    std::shared_ptr<TableState> state;
-    if (tables_.Find(table.schema, table.table, &state) != Wanted::kKnown) return nullptr;
-    if (tables_.NotYet(*state)) return nullptr;
-    return &state->version.def();
-  }
-  bool Wants(const ddl::TableRef& table) const override {
-    std::shared_ptr<TableState> state;
-    const Wanted wanted = tables_.Find(table.schema, table.table, &state);
-    return wanted == Wanted::kUnknown || wanted == Wanted::kKnown;
-  }
-  bool HasLeft(const ddl::TableRef& table) const override {
-    std::shared_ptr<TableState> state;
-    return tables_.Find(table.schema, table.table, &state) == Wanted::kIgnored;
-  }
-  std::vector<ddl::TableRef> TablesThatLeft() const override {
-    std::vector<ddl::TableRef> left;
-    for (const auto& [_, state] : tables_.tables()) {
-      const auto& name = state->version.def().name();
-      const ddl::TableRef ref{name.schema(), name.table()};
-      if (HasLeft(ref)) left.push_back(ref);
-    }
-    return left;
-  }
-  const v1::TableDef* FindEmptyKeyless(const ddl::TableRef& table) const override {
-    std::shared_ptr<TableState> state;
-    const bool left = tables_.Find(table.schema, table.table, &state) == Wanted::kIgnored;
-    return left && state->empty && !state->stopped ? &state->version.def() : nullptr;
-  }
-  bool IsEmpty(const ddl::TableRef& table) const override {
-    std::shared_ptr<TableState> state;
-    return tables_.Find(table.schema, table.table, &state) == Wanted::kKnown && state->empty;
-  }
-  std::vector<const v1::TableDef*> Tables() const override {
-    std::vector<const v1::TableDef*> all;
-    for (const auto& [_, state] : tables_.tables()) {
-      if (state->version.plan().replicated() && !state->stopped && !tables_.NotYet(*state)) {
-        all.push_back(&state->version.def());
-      }
-    }
-    return all;
-  }
-  std::optional<ddl::CharsetDefault> Database(const std::string& schema) const override {
-    const auto it = server_.databases().find(schema);
-    if (it == server_.databases().end()) return std::nullopt;
-    return ddl::CharsetDefault{it->second.charset(), it->second.collation()};
-  }
-
- private:
-  const TableRegistry& tables_;
-  const v1::ServerInfo& server_;
-};
-
 }  // namespace
 
 SchemaFollower::SchemaFollower(const v1::Lease& lease, const v1::ServerInfo& server,
                                const std::vector<v1::DatabaseDefault>& databases,
                                TableRegistry* tables, ChangeSchema change_schema,
-                               TableCharset table_charset)
+                               DatabaseDefaults::TableCharset table_charset)
     : lease_(lease),
-      server_(server),
+      defaults_(server, databases, std::move(table_charset)),
       tables_(tables),
-      change_schema_(std::move(change_schema)),
-      table_charset_(std::move(table_charset)) {
-  server_.clear_databases();
-  for (const v1::DatabaseDefault& of : databases) {
-    if (of.has_charset()) (*server_.mutable_databases())[of.database()] = of.charset();
-    if (of.changed()) changed_databases_.insert(of.database());
-  }
-}
+      change_schema_(std::move(change_schema)) {}
 
 absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
                                               const v1::Position& position) {
-  const auto context = ContextOf(query, server_);
-  auto text = TextOf(query, server_);
+  const v1::ServerInfo& server = defaults_.server();
+  const auto context = ContextOf(query, server);
+  auto text = TextOf(query, server);
   if (!text.ok()) return text.status();
   const auto statement = ddl::Parse(*text, context);
   if (const auto* control = std::get_if<TransactionControl>(&statement)) {
@@ -162,80 +99,25 @@ absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
     return Named(Action::kOutside, fmt::format("{} of {}.{}", ddl::LowerAscii(dml->kind),
                                                dml->table->schema, dml->table->table));
   }
-  auto databases = FollowDatabases(statement, query, context);
+  const RegistryLookup lookup(*tables_, server);
+  const auto database =
+      ddl::DatabaseChangeOf(statement, lookup, InheritedCharset(query, server), context);
+  std::vector<v1::DatabaseDefault> changed;
+  if (database.has_value()) changed.push_back(defaults_.Follow(*database));
   auto action = FollowTables(statement, *text, query.error_code, context, position);
-  if (action.ok()) action->databases = std::move(databases);
+  if (action.ok()) action->databases = std::move(changed);
   return action;
-}
-
-std::vector<v1::DatabaseDefault> SchemaFollower::FollowDatabases(
-    const ddl::Statement& statement, const binlog::Query& query,
-    const ddl::SessionContext& context) {
-  const RegistryLookup lookup(*tables_, server_);
-  const auto inherited = InheritedCharset(query, server_);
-  const auto change = ddl::DatabaseChangeOf(statement, lookup, inherited, context);
-  if (!change.has_value()) return {};
-  const auto before = lookup.Database(change->schema);
-  if (before.has_value()) last_charsets_[change->schema] = before->charset;
-  const auto last = last_charsets_.find(change->schema);
-  if (change->charset && last != last_charsets_.end() && last->second != change->charset->charset) {
-    changed_databases_.insert(change->schema);
-  }
-  v1::DatabaseDefault now;
-  now.set_database(change->schema);
-  // Of one that is dropped only this process remembers the default, should it come back.
-  now.set_changed(changed_databases_.contains(change->schema) || !change->charset);
-  if (change->charset.has_value()) {
-    now.mutable_charset()->set_charset(change->charset->charset);
-    now.mutable_charset()->set_collation(change->charset->collation);
-    (*server_.mutable_databases())[change->schema] = now.charset();
-  } else {
-    server_.mutable_databases()->erase(change->schema);
-  }
-  return {now};
-}
-
-// A session of MariaDB (and of MySQL before 8.0) gives a new table in its current database the
-// default that it has read with USE, whatever other sessions have made of it since; the log does
-// not tell. Where that may have happened the new table is copied.
-absl::Status SchemaFollower::CheckImpliedCharsets(const ddl::Statement& statement,
-                                                  std::vector<TableChange>* changes) const {
-  const auto* create = std::get_if<ddl::CreateTable>(&statement);
-  if (create == nullptr || create->options.charset || create->options.collation || create->like ||
-      table_charset_ == nullptr) {
-    return absl::OkStatus();
-  }
-  for (TableChange& change : *changes) {
-    const auto& columns = change.after().columns();
-    if (change.kind() != TableChange::CREATE ||
-        std::none_of(columns.begin(), columns.end(),
-                     [](const auto& column) { return !column.charset().empty(); })) {
-      continue;
-    }
-    bool unsure = changed_databases_.contains(change.name().schema());
-    if (!unsure) {
-      const auto now = table_charset_(change.name());
-      if (!now.ok()) return now.status();
-      unsure = !now->empty() && *now != change.after().charset();
-    }
-    if (!unsure) continue;
-    change.set_kind(TableChange::RECOPY);
-    change.clear_after();
-    change.set_reason(
-        "it was created with the character set that its database had for its session");
-  }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<Action> SchemaFollower::FollowTables(const ddl::Statement& statement,
                                                     const std::string& text, uint16_t error_code,
                                                     const ddl::SessionContext& context,
                                                     const v1::Position& position) {
-  const RegistryLookup lookup(*tables_, server_);
+  const RegistryLookup lookup(*tables_, defaults_.server());
   auto changes = ddl::ApplyStatement(statement, lookup, context);
   if (!changes.ok()) return changes.status();
   std::erase_if(*changes, [&](const TableChange& change) { return IsInCopy(change); });
-  if (auto status = CheckImpliedCharsets(statement, &*changes); !status.ok()) return status;
+  if (auto status = defaults_.CheckImplied(statement, &*changes); !status.ok()) return status;
   for (auto& change : *changes) {
     if (change.kind() == TableChange::RECOPY) {
       change.set_reason(std::string(kRecopyReason) + change.reason());
@@ -259,10 +141,21 @@ absl::StatusOr<Action> SchemaFollower::FollowTables(const ddl::Statement& statem
   return Change(*changes, text, position);
 }
 
+// Do rows of a replicated table go along with rows of this one?
+bool SchemaFollower::HasChildren(const ddl::TableRef& parent) const {
+  for (const auto& [_, child] : tables_->tables()) {
+    for (const auto& key : child->version.def().foreign_keys()) {
+      if (tables_->SameName(key.referenced(), parent.schema, parent.table)) return true;
+    }
+  }
+  return false;
+}
+
 // Rows of a table that is not replicated. What its triggers change in another database only MySQL
 // says, together with the databases that the statement reads.
 bool SchemaFollower::IsOutside(const ddl::Dml& dml, const binlog::Query& query) const {
   if (!dml.table || tables_->Covers(dml.table->schema, dml.table->table)) return false;
+  if (HasChildren(*dml.table)) return false;
   if (ddl::UpperAscii(query.statement).find("SELECT") != std::string::npos) return true;
   return std::none_of(query.updated_databases.begin(), query.updated_databases.end(),
                       [&](std::string_view database) {
@@ -321,7 +214,7 @@ absl::StatusOr<v1::ChangeSchemaResponse> SchemaFollower::Ask(
 
 // The same with empty tables dropped and made as they shall be: no row has to be converted.
 std::vector<TableChange> SchemaFollower::MadeAgain(const std::vector<TableChange>& changes) const {
-  const RegistryLookup lookup(*tables_, server_);
+  const RegistryLookup lookup(*tables_, defaults_.server());
   const auto is_known = [&](const ddl::TableRef& ref) { return lookup.Find(ref) != nullptr; };
   std::vector<TableChange> out;
   for (const auto& change : changes) {

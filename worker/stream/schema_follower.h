@@ -6,9 +6,7 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +16,7 @@
 #include "worker/ddl/session_context.h"
 #include "worker/ddl/statement.h"
 #include "worker/stream/batch.h"
+#include "worker/stream/database_defaults.h"
 #include "worker/stream/table_registry.h"
 
 namespace chameleon::worker::stream {
@@ -28,15 +27,11 @@ class SchemaFollower {
   using ChangeSchema = std::function<absl::StatusOr<v1::ChangeSchemaResponse>(
       const v1::ChangeSchemaRequest& request)>;
 
-  // The character set that a table of the source gives to new columns now; "" without such a table.
-  using TableCharset = std::function<absl::StatusOr<std::string>(const v1::TableName& name)>;
-
-  // `databases`: their defaults at the position that the stream starts at; those in `server` do not
-  // count. `table_charset`: of a source whose sessions keep defaults, else nothing: see
-  // CheckImpliedCharsets.
+  // `server`, `databases`, `table_charset`: see DatabaseDefaults.
   SchemaFollower(const v1::Lease& lease, const v1::ServerInfo& server,
                  const std::vector<v1::DatabaseDefault>& databases, TableRegistry* tables,
-                 ChangeSchema change_schema, TableCharset table_charset = nullptr);
+                 ChangeSchema change_schema,
+                 DatabaseDefaults::TableCharset table_charset = nullptr);
 
   struct Action {
     enum Kind {
@@ -61,16 +56,12 @@ class SchemaFollower {
   absl::StatusOr<Action> Follow(const binlog::Query& query, const v1::Position& position);
 
  private:
-  std::vector<v1::DatabaseDefault> FollowDatabases(const ddl::Statement& statement,
-                                                   const binlog::Query& query,
-                                                   const ddl::SessionContext& context);
   absl::StatusOr<Action> FollowTables(const ddl::Statement& statement, const std::string& text,
                                       uint16_t error_code, const ddl::SessionContext& context,
                                       const v1::Position& position);
-  absl::Status CheckImpliedCharsets(const ddl::Statement& statement,
-                                    std::vector<v1::TableChange>* changes) const;
   absl::StatusOr<Action> Change(const std::vector<v1::TableChange>& changes,
                                 const std::string& text, const v1::Position& position);
+  bool HasChildren(const ddl::TableRef& parent) const;
   bool IsOutside(const ddl::Dml& dml, const binlog::Query& query) const;
   bool IsInCopy(const v1::TableChange& change) const;
   absl::StatusOr<Action> Failed(const std::vector<v1::TableChange>& changes,
@@ -88,12 +79,9 @@ class SchemaFollower {
   void Stop(const v1::TableName& name, const std::string& reason, Batch* batch);
 
   const v1::Lease lease_;
-  v1::ServerInfo server_;  // its database defaults follow the statements
+  DatabaseDefaults defaults_;
   TableRegistry* const tables_;
   const ChangeSchema change_schema_;
-  const TableCharset table_charset_;
-  std::map<std::string, std::string> last_charsets_;  // of databases, also of dropped ones
-  std::set<std::string> changed_databases_;           // sessions may go by an earlier default
 };
 
 }  // namespace chameleon::worker::stream
