@@ -26,12 +26,9 @@ CharsetDefault ColumnCharset(const ColumnSpec& spec, const CharsetDefault& table
 }
 
 bool IsNullable(const ColumnSpec& spec, const SessionContext& context) {
-  // MariaDB takes AUTO_INCREMENT NULL at its word.
-  const bool numbered = spec.auto_increment && !(context.mariadb() && spec.nullable);
-  if (spec.type.serial || numbered || spec.primary || spec.row_start || spec.row_end) {
-    return false;
-  }
+  if (spec.primary || spec.row_start || spec.row_end) return false;
   if (spec.nullable) return *spec.nullable;
+  if (spec.type.serial) return false;
   const bool implicit_not_null =
       spec.type.base == v1::TIMESTAMP && !context.explicit_defaults_for_timestamp;
   return !implicit_not_null || spec.generated != v1::GENERATED_NONE;

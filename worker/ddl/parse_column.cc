@@ -48,6 +48,7 @@ bool ParseValueAttribute(Cursor& in, ColumnSpec* column) {
     if (column->on_update.empty()) in.Unexpected("CURRENT_TIMESTAMP");
   } else if (in.TakeWord("AUTO_INCREMENT")) {
     column->auto_increment = true;
+    column->nullable = false;  // the last of this and NULL holds
   } else if (in.TakeWords({"SERIAL", "DEFAULT", "VALUE"})) {
     column->auto_increment = column->unique = true;
     column->nullable = false;
