@@ -3,69 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "coordinator/target/ddl_writer.h"
 #include "coordinator/target/defaults.h"
+#include "coordinator/target/index_changes.h"
 #include "coordinator/target/quote.h"
+#include "coordinator/target/rename_order.h"
 #include "coordinator/target/type_change.h"
 #include "coordinator/target/type_map.h"
 #include "proto/wire/error.h"
 
 namespace chameleon::coordinator::target {
 namespace {
-
-std::string TextArray(const std::vector<std::string>& texts) {
-  std::vector<std::string> quoted;
-  for (const std::string& text : texts) quoted.push_back(Literal(text));
-  return fmt::format("ARRAY[{}]::text[]", fmt::join(quoted, ", "));
-}
-
-// A JSON string; names hold no U+0000.
-std::string JsonText(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out += '"';
-}
-
-std::string JsonArray(const std::vector<std::string>& texts) {
-  std::vector<std::string> quoted;
-  for (const std::string& text : texts) quoted.push_back(JsonText(text));
-  return fmt::format("[{}]", fmt::join(quoted, ","));
-}
-
-// As an argument of format().
-std::string Percent(std::string text) {
-  for (size_t at = 0; (at = text.find('%', at)) != std::string::npos; at += 2) text.insert(at, "%");
-  return text;
-}
-
-std::string CreateIndex(const IndexPlan& index, const v1::TablePlan& plan) {
-  const std::string table = Percent(Identifier(plan.target_schema(), plan.target_table()));
-  const std::string columns = Percent(index.columns);
-  const std::string statement =
-      index.primary
-          ? fmt::format("ALTER TABLE {} ADD CONSTRAINT %1$I PRIMARY KEY ({})", table, columns)
-          : fmt::format("CREATE {} %1$I ON {}{} ({})", index.kind, table, index.method, columns);
-  return fmt::format("SELECT sch_chameleon.fn_create_index({}, {}, {})",
-                     Literal(plan.target_schema()), TextArray(index.Names()), Literal(statement));
-}
-
-std::string DropIndex(const IndexPlan& index, const v1::TablePlan& plan) {
-  return fmt::format("SELECT sch_chameleon.fn_drop_index({}, {}, {})",
-                     Literal(plan.target_schema()), Literal(plan.target_table()),
-                     TextArray(index.Names()));
-}
 
 std::string Clean(std::string text) {
   text.erase(std::remove(text.begin(), text.end(), '\0'), text.end());
@@ -74,65 +26,6 @@ std::string Clean(std::string text) {
 
 std::string CommentText(const std::string& text) {
   return text.empty() ? "NULL" : Literal(Clean(text));
-}
-
-// Renames that form chains and circles, one after another.
-class Renames {
- public:
-  // `taken`: names in use; what is renamed is among them.
-  Renames(std::set<std::string> taken, std::string temporary)
-      : taken_(std::move(taken)), temporary_(std::move(temporary)) {}
-
-  void Add(const std::string& from, const std::string& to) {
-    if (from != to) wanted_.emplace_back(from, to);
-  }
-
-  std::vector<std::pair<std::string, std::string>> Order() {
-    std::vector<std::pair<std::string, std::string>> out;
-    int number = 0;
-    while (!wanted_.empty()) {
-      auto next = std::find_if(wanted_.begin(), wanted_.end(),
-                               [&](const auto& w) { return !taken_.contains(w.second); });
-      if (next == wanted_.end()) {
-        next = wanted_.begin();
-        const std::string way = fmt::format("{}{}", temporary_, ++number);
-        out.emplace_back(next->first, way);
-        taken_.erase(next->first);
-        taken_.insert(way);
-        next->first = way;
-        continue;
-      }
-      taken_.erase(next->first);
-      taken_.insert(next->second);
-      out.push_back(*next);
-      wanted_.erase(next);
-    }
-    return out;
-  }
-
- private:
-  std::set<std::string> taken_;
-  const std::string temporary_;
-  std::vector<std::pair<std::string, std::string>> wanted_;
-};
-
-// For each column of `after` the one of `before` that it continues, or -1.
-std::vector<int> Match(const v1::TableDef& before, const v1::TableDef& after,
-                       const ColumnRenames& renames) {
-  std::map<std::string, std::string> now;  // old name → new name
-  for (const v1::ColumnRename& rename : renames) now[rename.from()] = rename.to();
-  std::map<std::string, int> by_new_name;
-  for (int i = 0; i < before.columns_size(); ++i) {
-    const std::string& name = before.columns(i).name();
-    const auto renamed = now.find(name);
-    by_new_name[renamed == now.end() ? name : renamed->second] = i;
-  }
-  std::vector<int> out;
-  for (const v1::ColumnDef& column : after.columns()) {
-    const auto found = by_new_name.find(column.name());
-    out.push_back(found == by_new_name.end() ? -1 : found->second);
-  }
-  return out;
 }
 
 bool SameType(const v1::ColumnDef& a, const v1::ColumnDef& b) {
@@ -149,20 +42,20 @@ class Alter {
         options_(options),
         schema_(after.plan.target_schema()),
         table_(Identifier(schema_, after.plan.target_table())),
-        continues_(Match(before.def, after.def, renames)) {}
+        continues_(ContinuedColumns(before.def, after.def, renames)) {}
 
   absl::StatusOr<Statements> Run() {
     if (!after_.plan.replicated()) {
       return Refused("", after_.plan.reason());
     }
-    PlanIndexChanges();
-    for (std::string& statement : drop_indexes_) Say(std::move(statement));
+    IndexChanges indexes = ChangeIndexes(before_, after_, continues_, options_.has_postgis);
+    for (std::string& statement : indexes.first) Say(std::move(statement));
     DropColumns();
     RenameColumns();
     for (auto step : {&Alter::ChangeColumns, &Alter::RenameTypes, &Alter::AddColumns}) {
       if (absl::Status status = (this->*step)(); !status.ok()) return status;
     }
-    for (std::string& statement : create_indexes_) Say(std::move(statement));
+    for (std::string& statement : indexes.last) Say(std::move(statement));
     Comments();
     return std::move(out_);
   }
@@ -185,67 +78,6 @@ class Alter {
   std::string OldName(int i) const { return before_.plan.columns(i).target_name(); }
   std::string NewName(int i) const { return after_.plan.columns(i).target_name(); }
 
-  // The old indexes as they would be described now: columns carry their new names.
-  IndexPlans OldIndexes() const {
-    TableState renamed = before_;
-    std::map<std::string, std::string> now;
-    for (size_t i = 0; i < continues_.size(); ++i) {
-      if (continues_[i] < 0) continue;
-      const int old = continues_[i];
-      now[before_.def.columns(old).name()] = after_.def.columns(static_cast<int>(i)).name();
-      renamed.plan.mutable_columns(old)->set_target_name(NewName(static_cast<int>(i)));
-    }
-    for (v1::ColumnDef& column : *renamed.def.mutable_columns()) {
-      const auto found = now.find(column.name());
-      // A dropped column may have left its name to another.
-      column.set_name(found == now.end() ? column.name() + "\n(dropped)" : found->second);
-    }
-    for (v1::IndexDef& index : *renamed.def.mutable_indexes()) {
-      for (v1::IndexPart& part : *index.mutable_parts()) {
-        const auto found = now.find(part.column());
-        part.set_column(found == now.end() ? part.column() + "\n(dropped)" : found->second);
-      }
-    }
-    for (int i = 0; i < before_.def.columns_size(); ++i) {
-      if (now.contains(before_.def.columns(i).name())) continue;
-      renamed.plan.mutable_columns(i)->set_target_name(OldName(i) + "\n(dropped)");
-    }
-    return PlanIndexes(renamed.def, renamed.plan, options_.has_postgis);
-  }
-
-  static bool SameIndex(const IndexPlan& a, const IndexPlan& b) {
-    return a.kind == b.kind && a.method == b.method && a.columns == b.columns &&
-           a.primary == b.primary;
-  }
-
-  void PlanIndexChanges() {
-    std::vector<IndexPlan> old = OldIndexes().indexes;
-    std::vector<IndexPlan> now = PlanIndexes(after_.def, after_.plan, options_.has_postgis).indexes;
-    // The same index under the same name stays; then the same under another name is renamed.
-    std::erase_if(now, [&](const IndexPlan& index) {
-      const auto same = std::find_if(old.begin(), old.end(), [&](const IndexPlan& o) {
-        return o.name == index.name && SameIndex(o, index);
-      });
-      if (same == old.end()) return false;
-      old.erase(same);
-      return true;
-    });
-    std::vector<std::string> renames;
-    std::erase_if(now, [&](const IndexPlan& index) {
-      const auto same = std::find_if(old.begin(), old.end(),
-                                     [&](const IndexPlan& o) { return SameIndex(o, index); });
-      if (same == old.end()) return false;
-      renames.push_back(fmt::format("SELECT sch_chameleon.fn_rename_index({}, {}, {}, {})",
-                                    Literal(schema_), Literal(after_.plan.target_table()),
-                                    TextArray(same->Names()), TextArray(index.Names())));
-      old.erase(same);
-      return true;
-    });
-    for (const IndexPlan& index : old) drop_indexes_.push_back(DropIndex(index, after_.plan));
-    for (std::string& rename : renames) drop_indexes_.push_back(std::move(rename));
-    for (const IndexPlan& index : now) create_indexes_.push_back(CreateIndex(index, after_.plan));
-  }
-
   void DropColumns() {
     for (int i = 0; i < before_.def.columns_size(); ++i) {
       if (before_.plan.columns(i).omitted()) continue;
@@ -261,12 +93,12 @@ class Alter {
   }
 
   void RenameColumns() {
-    Renames renames(names_, "_chameleon_");
+    RenameOrder renames(names_, "_chameleon_");
     for (size_t i = 0; i < continues_.size(); ++i) {
       if (continues_[i] < 0 || before_.plan.columns(continues_[i]).omitted()) continue;
       renames.Add(OldName(continues_[i]), NewName(static_cast<int>(i)));
     }
-    for (const auto& [from, to] : renames.Order()) {
+    for (const auto& [from, to] : renames.Take()) {
       Say(fmt::format("ALTER TABLE {} RENAME COLUMN {} TO {}", table_, Identifier(from),
                       Identifier(to)));
     }
@@ -376,10 +208,10 @@ class Alter {
 
   // Own enum types follow the names of their columns.
   absl::Status RenameTypes() {
-    Renames renames(types_, "_chameleon_type_way_");
+    RenameOrder renames(types_, "_chameleon_type_way_");
     const std::string prefix = Identifier(schema_) + ".";
     for (const auto& [from, to] : type_names_) renames.Add(from, to);
-    for (auto& [from, to] : renames.Order()) {
+    for (auto& [from, to] : renames.Take()) {
       // Temporary names come as they are, the others qualified and quoted.
       const auto qualified = [&](const std::string& name) {
         return name.starts_with(prefix) ? name : Identifier(schema_, name);
@@ -442,7 +274,6 @@ class Alter {
   const std::string schema_;
   const std::string table_;
   const std::vector<int> continues_;  // of after's columns, in before's
-  std::vector<std::string> drop_indexes_, create_indexes_;
   std::vector<std::string> requirements_, new_types_, actions_;
   std::set<std::string> names_, types_;  // in use after the columns were dropped
   std::vector<std::pair<std::string, std::string>> type_names_;
@@ -452,7 +283,7 @@ class Alter {
 }  // namespace
 
 void KeepTypes(const TableState& before, const ColumnRenames& renames, TableState* after) {
-  const std::vector<int> continues = Match(before.def, after->def, renames);
+  const std::vector<int> continues = ContinuedColumns(before.def, after->def, renames);
   for (size_t i = 0; i < continues.size(); ++i) {
     if (continues[i] < 0) continue;
     const v1::ColumnPlan& old = before.plan.columns(continues[i]);
@@ -473,7 +304,7 @@ Statements CreateStatements(const TableState& table, const TableOptions& options
   Statements out;
   out.sql = TableStatements(table.def, plan, plan.target_schema(), options.fillfactor);
   for (const IndexPlan& index : PlanIndexes(table.def, plan, options.has_postgis).indexes) {
-    out.sql.push_back(CreateIndex(index, plan));
+    out.sql.push_back(CreateIndexStatement(index, plan));
   }
   for (std::string& comment : CommentStatements(table.def, plan, plan.target_schema())) {
     out.sql.push_back(std::move(comment));
@@ -498,17 +329,10 @@ Statements RenameStatements(const TableState& before, const TableState& after,
   const v1::TablePlan& b = after.plan;
   Statements out;
   if (a.target_schema() == b.target_schema() && a.target_table() == b.target_table()) return out;
-  const IndexPlans old = PlanIndexes(before.def, a, options.has_postgis);
-  const IndexPlans now = PlanIndexes(after.def, b, options.has_postgis);
-  std::vector<std::string> indexes;
-  for (size_t i = 0; i < old.indexes.size() && i < now.indexes.size(); ++i) {
-    indexes.push_back(fmt::format("{{\"from\":{},\"to\":{}}}", JsonArray(old.indexes[i].Names()),
-                                  JsonArray(now.indexes[i].Names())));
-  }
   out.sql.push_back(fmt::format("SELECT sch_chameleon.fn_move_table({}, {}, {}, {}, {})",
                                 Literal(a.target_schema()), Literal(a.target_table()),
                                 Literal(b.target_schema()), Literal(b.target_table()),
-                                Literal(fmt::format("[{}]", fmt::join(indexes, ",")))));
+                                Literal(IndexRenames(before, after, options.has_postgis))));
   for (int i = 0; i < a.columns_size() && i < b.columns_size(); ++i) {
     if (!HasOwnEnum(a, a.columns(i)) || !HasOwnEnum(b, b.columns(i))) continue;
     const std::string name =

@@ -10,23 +10,14 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "chameleon/v1/types.pb.h"
-#include "chameleon/v1/worker.pb.h"
+#include "coordinator/target/table_state.h"
 
 namespace chameleon::coordinator::target {
-
-using ColumnRenames = google::protobuf::RepeatedPtrField<v1::ColumnRename>;
 
 struct TableOptions {
   bool has_postgis = false;
   uint32_t fillfactor = 100;
   std::vector<std::string> grant_select_to;
-};
-
-// A definition with its plan.
-struct TableState {
-  v1::TableDef def;
-  v1::TablePlan plan;
 };
 
 struct Statements {

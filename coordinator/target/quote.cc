@@ -1,5 +1,7 @@
 #include "coordinator/target/quote.h"
 
+#include <fmt/format.h>
+
 namespace chameleon::coordinator::target {
 
 std::string Identifier(std::string_view name) {
@@ -23,6 +25,12 @@ std::string Literal(std::string_view text) {
     out += c;
   }
   return out += '\'';
+}
+
+std::string TextArray(const std::vector<std::string>& texts) {
+  std::vector<std::string> quoted;
+  for (const std::string& text : texts) quoted.push_back(Literal(text));
+  return fmt::format("ARRAY[{}]::text[]", fmt::join(quoted, ", "));
 }
 
 }  // namespace chameleon::coordinator::target

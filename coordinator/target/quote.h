@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace chameleon::coordinator::target {
 
@@ -12,5 +13,8 @@ std::string Identifier(std::string_view name);
 std::string Identifier(std::string_view schema, std::string_view name);
 // E'…' when there is a backslash, so that it holds under either standard_conforming_strings.
 std::string Literal(std::string_view text);
+
+// ARRAY[…]::text[]
+std::string TextArray(const std::vector<std::string>& texts);
 
 }  // namespace chameleon::coordinator::target
