@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <iostream>
@@ -139,6 +140,10 @@ void LivePlayer::Begin(const std::set<std::string>& schemas) {
   replica_->Setup();
   replica_->Init("s");
   replica_->Start("s");
+}
+
+void LivePlayer::KillWorker() {
+  for (const pid_t pid : replica_->Pids("chameleon-worker")) ::kill(pid, SIGKILL);
 }
 
 Rows LivePlayer::TablesThatLeft() {

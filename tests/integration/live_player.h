@@ -46,6 +46,11 @@ class LivePlayer {
   std::unique_ptr<Mysql> Session(const std::string& database);
   // The snapshot and the start of the stream; schemas that are not there are made.
   void Begin(const std::set<std::string>& schemas);
+  // Of the replica, between Begin() and the end: stop_replica, start_replica, kill -9 of the
+  // worker.
+  void Stop() { replica_->Stop("s"); }
+  void Start() { replica_->Start("s"); }
+  void KillWorker();
   // Waits, compares, repairs, compares again; differences are failures of the current test.
   void Settle(const std::string& where);
   // The same while sessions of others may hold locks: what cannot be brought up to date soon, or

@@ -4,6 +4,7 @@
 # Unpacks a database server of another Debian suite, with all its libraries, into
 # ${CHAMELEON_CACHE:-$HOME/.cache/chameleon}/DIRECTORY/root. By default MySQL of sid in mysql-sid;
 # MariaDB 11.8 is: fetch_mysql.sh trixie mariadb-trixie mariadb-server-core
+# CHAMELEON_FETCH_ALONE=1 takes the named packages without what they depend on: to be read, not run.
 #
 # Nothing of it is installed. The machine's own Debian entry in /etc/apt, with the suite changed,
 # goes into a private apt directory, so the mirror, its keys and any proxy are those of the machine.
@@ -106,9 +107,15 @@ retry() {
 echo "fetching ${packages[*]} of Debian $suite into $base"
 retry apt-get "${options[@]}" -o APT::Update::Error-Mode=any update >"$base/log" 2>&1 ||
   fail "apt-get update, see $base/log: $(tail -n 3 "$base/log" | tr '\n' ' ')"
-# With an empty package list of our own, apt adds every library down to the C library.
-retry apt-get "${options[@]}" install --download-only --no-install-recommends "${packages[@]}" \
-  >>"$base/log" 2>&1 ||
+download() {
+  if [ -n "${CHAMELEON_FETCH_ALONE:-}" ]; then
+    (cd "$apt/cache/archives" && apt-get "${options[@]}" download "${packages[@]}")
+  else
+    # With an empty package list of our own, apt adds every library down to the C library.
+    apt-get "${options[@]}" install --download-only --no-install-recommends "${packages[@]}"
+  fi
+}
+retry download >>"$base/log" 2>&1 ||
   fail "apt-get download, see $base/log: $(tail -n 3 "$base/log" | tr '\n' ' ')"
 for deb in "$apt"/cache/archives/*.deb; do
   dpkg -x "$deb" "$base/root.new" || fail "cannot unpack ${deb##*/}"

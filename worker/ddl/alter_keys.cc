@@ -1,5 +1,7 @@
 #include "worker/ddl/alter_keys.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "worker/ddl/names.h"
@@ -49,6 +51,24 @@ std::string IndexNameAfter(const AlterTable& alter, const std::string& name) {
     if (rename != nullptr && SameName(rename->from, name)) return rename->to;
   }
   return name;
+}
+
+std::string ForeignKeyDoubt(const AlterTable& alter, const v1::TableDef& before,
+                            const SessionContext& context) {
+  if (before.engine() != "InnoDB") return {};
+  for (const AlterAction& action : alter.actions) {
+    if (const auto* drop = std::get_if<DropForeignKey>(&action)) {
+      if (drop->if_exists || IsForeignKey(before, drop->name)) continue;
+      return fmt::format("foreign key {} is not known by that name", drop->name);
+    }
+    const auto* add = std::get_if<AddForeignKey>(&action);
+    if (add == nullptr || !context.mariadb() || context.foreign_key_checks) continue;
+    // MariaDB takes the one name if it alters in place, and the other if it copies the table.
+    const ForeignKeySpec& key = add->foreign_key;
+    if (key.name.empty() || key.index_name.empty() || SameName(key.name, key.index_name)) continue;
+    return fmt::format("its foreign key may be named {} or {}", key.name, key.index_name);
+  }
+  return {};
 }
 
 }  // namespace chameleon::worker::ddl

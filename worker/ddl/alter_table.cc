@@ -40,6 +40,10 @@ class Alteration {
       if (auto s = (this->*step)(); !s.ok()) return s;
     }
     if (auto s = builder_.Finish(); !s.ok()) return s;
+    if (std::string doubt = ForeignKeyDoubt(alter_, before_, context_); !doubt.empty()) {
+      Recopy(doubt);
+      result_.brings_rows = true;
+    }
     result_.def = std::move(builder_.def());
     return std::move(result_);
   }

@@ -170,6 +170,7 @@ void TableBuilder::AddPeriodParts(const std::string& name, v1::IndexDef* index) 
 void TableBuilder::AddIndex(const IndexSpec& index) {
   v1::IndexDef def = index.def;
   if (!index.without_overlaps.empty()) AddPeriodParts(index.without_overlaps, &def);
+  if (def.name().empty()) DropServed(def);  // its name may be that of the index which goes
   if (index.if_not_exists && def.name().empty() && def.parts_size() > 0 &&
       FindIndex(&def_, def.parts(0).column()) != nullptr) {
     return;

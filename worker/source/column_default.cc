@@ -1,5 +1,7 @@
 #include "worker/source/column_default.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 #include "worker/source/sql_text.h"
@@ -94,7 +96,9 @@ void SetFromSqlText(const std::string& text, v1::ColumnDef* column) {
   std::string value = Unquote(text);
   if (!IsBinary(*column)) return SetLiteral(std::move(value), column);
   if (value.find('?') != std::string::npos) return SetExpression(text, column);
-  SetLiteral(value.empty() ? "" : QuoteText(value, "binary"), column);
+  std::string hex = value.empty() ? "" : "0x";  // in capitals, as MySQL shows it
+  for (const char c : value) hex += fmt::format("{:02X}", static_cast<unsigned char>(c));
+  SetLiteral(std::move(hex), column);
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ ddl::SessionContext ContextOf(const binlog::Query& query, const v1::ServerInfo& 
   } else if (context.mariadb() && query.flags2.has_value()) {
     context.explicit_defaults_for_timestamp = (*query.flags2 & 0x01000000) != 0;
   }
+  if (query.flags2.has_value()) context.foreign_key_checks = (*query.flags2 & 0x04000000) == 0;
   return context;
 }
 
