@@ -277,8 +277,8 @@ std::string BytesText(std::string bytes, const v1::ColumnDef& column,
                       const SessionContext& context) {
   if (column.base_type() == v1::BINARY && context.mariadb())
     bytes.resize(std::min<size_t>(column.length(), kDisplayWidthMax), '\0');
-  if (bytes.empty()) return {};
-  std::string text = "0x";
+  if (bytes.empty() && (column.base_type() != v1::BINARY || context.mariadb())) return {};
+  std::string text = "0x";  // MySQL shows a BINARY's empty default like this
   for (char c : bytes) text += fmt::format("{:02X}", static_cast<unsigned char>(c));
   return text;
 }
