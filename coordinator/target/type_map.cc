@@ -42,8 +42,10 @@ Mapped Integer(const v1::ColumnDef& c) {
   }
 }
 
+// Without strict mode a source takes labels twice.
 bool LabelsFit(const v1::ColumnDef& c) {
-  return c.labels_size() > 0 &&
+  const std::set<std::string_view> different(c.labels().begin(), c.labels().end());
+  return c.labels_size() > 0 && different.size() == static_cast<size_t>(c.labels_size()) &&
          std::all_of(c.labels().begin(), c.labels().end(),
                      [](const std::string& label) { return label.size() <= kLabelMax; });
 }

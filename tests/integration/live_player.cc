@@ -290,7 +290,8 @@ void LivePlayer::Glance(const std::string& where) {
     }
     ++counts_.settled;
     ShowDifferences(where, differences);
-  } catch (const std::exception&) {
+  } catch (const std::exception& error) {
+    std::cout << where << ": not compared: " << std::string(error.what()).substr(0, 300) << "\n";
     ++counts_.not_glanced;
   }
 }

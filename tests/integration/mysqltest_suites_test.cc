@@ -71,23 +71,42 @@ class Housekeeper {
   }
 
   void Clean() {
+    try {
+      RemoveEverything();
+    } catch (const MysqlError& error) {
+      std::cout << "the server is started again: " << error.what() << std::endl;
+      server_->Kill9();
+      server_->Start();
+      EndSessions();
+      RemoveEverything();
+    }
+  }
+
+ private:
+  void RemoveEverything() {
     Mysql sql = server_->Connect();
     sql.TryExec("SET foreign_key_checks=0");
-    for (int again = 0; again < 2; ++again) {
-      for (const Row& row :
-           sql.Query("SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN "
-                     "('mysql', 'sys', 'information_schema', 'performance_schema', '00_marker')")) {
-        sql.TryExec("DROP DATABASE " + MysqlName(*row[0]));
+    // Killed sessions may hold their locks a little longer.
+    for (int again = 0; again < 10; ++again) {
+      const Rows databases = sql.Query(
+          "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN "
+          "('mysql', 'sys', 'information_schema', 'performance_schema', '00_marker')");
+      if (databases.empty()) break;
+      for (const Row& row : databases) {
+        // Files that a test left in its directory.
+        if (sql.TryExec("DROP DATABASE " + MysqlName(*row[0])) != 0 && again > 5) {
+          std::filesystem::remove_all(server_->directory() / "data" / *row[0]);
+        }
       }
+      if (again > 0) std::this_thread::sleep_for(Millis(200));
     }
     for (const std::string& user : Users(&sql)) {
       if (!users_.contains(user)) sql.TryExec("DROP USER " + user);
     }
     sql.TryExec("FLUSH PRIVILEGES");
-    sql.Exec("CREATE DATABASE test");
+    sql.Exec("CREATE DATABASE IF NOT EXISTS test");
   }
 
- private:
   static std::set<std::string> Users(Mysql* sql) {
     std::set<std::string> users;
     for (const Row& row : sql->Query("SELECT user, host FROM mysql.user")) {

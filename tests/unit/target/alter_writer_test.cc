@@ -166,6 +166,15 @@ TEST(AlterWriter, TextChangesItsLength) {
   EXPECT_THAT(Changed(bmp, chinese), IsEmpty());
 }
 
+TEST(AlterWriter, UndefinedBytesAreAQuestionMarkAfterTheirCharacterSetHasChanged) {
+  v1::ColumnDef from = Column("c", v1::VARCHAR, 5), to = from;
+  from.set_charset("ucs2");
+  to.set_charset("utf16");
+  EXPECT_THAT(Changed(from, to),
+              ElementsAre("SELECT sch_chameleon.fn_require('d', 't', 'strpos(\"c\"::text, "
+                          "chr(65533)) = 0', 'column c: bytes that ucs2 does not define')"));
+}
+
 TEST(AlterWriter, BytesAndBits) {
   EXPECT_THAT(Changed(Column("c", v1::BINARY, 4), Column("c", v1::BINARY, 6)),
               ElementsAre("ALTER TABLE \"d\".\"t\" ALTER COLUMN \"c\" TYPE bytea USING \"c\" || "

@@ -106,6 +106,12 @@ TEST(TypeMap, EnumsHaveTheirOwnType) {
   EXPECT_EQ(TypeOf(c), "text ENCODING_ENUM");
 }
 
+TEST(TypeMap, EnumWithALabelTwiceIsText) {
+  v1::ColumnDef c = Column(v1::ENUM);
+  for (const char* label : {"a", "", "b", ""}) c.add_labels(label);
+  EXPECT_EQ(TypeOf(c), "text ENCODING_ENUM");
+}
+
 TEST(TypeMap, UnknownTypeIsRefusedByName) {
   v1::ColumnDef c = Column(v1::BASE_TYPE_UNSPECIFIED);
   c.set_column_type("xmltype");
