@@ -1,5 +1,6 @@
 // fuzz_seeds DIRECTORY: writes DIRECTORY/{event,row,json,encode,ddl}, the fuzzers' first inputs,
-// from the repository's own recorded logs and, where it is there, the corpus.
+// from the repository's own recorded logs and, where they are there, the corpus and the logs of the
+// servers' own test suites.
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -9,6 +10,7 @@
 
 #include "tests/golden/corpus.h"
 #include "tests/golden/log_schema.h"
+#include "tests/golden/suite_logs.h"
 #include "tests/support/sql_script.h"
 #include "worker/binlog/row_image.h"
 
@@ -19,7 +21,8 @@ namespace fs = std::filesystem;
 using namespace worker::binlog;
 
 constexpr size_t kLogBytesMax = 32 << 10;
-constexpr size_t kDdlBytesMax = 1200;  // statements are put together up to here
+constexpr size_t kDdlBytesMax = 1200;   // statements are put together up to here
+constexpr size_t kDdlEventsMax = 3000;  // a log of more is a server's own initialization
 constexpr int kRowEventsPerTable = 6;
 constexpr int kValuesPerType = 4;
 constexpr int kEncodeColumns = 26;  // about as many as encode_fuzzer knows
@@ -151,6 +154,35 @@ void Statements(const fs::path& script, Seeds* seeds) {
   if (input.size() > 1) seeds->Add("ddl", input);
 }
 
+// Statements as servers write them into their logs, a few to an input.
+void LoggedStatements(const BinlogFile& file, Seeds* seeds) {
+  EventParser parser(/*verify_checksums=*/false);
+  const char mode = ServerVersionOf(file.events).find("MariaDB") != std::string::npos ? 1 : 0;
+  std::string input(1, mode);
+  for (const std::string& raw : file.events) {
+    auto event = parser.Parse(raw);
+    if (!event.ok() || event->header.type != EventType::kQuery) continue;
+    auto query = ParseQuery(*event);
+    if (!query.ok() || query->statement.size() > kDdlBytesMax) continue;
+    if (input.size() + query->statement.size() > kDdlBytesMax && input.size() > 1) {
+      seeds->Add("ddl", input);
+      input.assign(1, mode);
+    }
+    if (input.size() > 1) input += '\0';
+    input += query->statement;
+  }
+  if (input.size() > 1) seeds->Add("ddl", input);
+}
+
+// Damaged ones, too: whole events, and the bytes behind them.
+void SuiteSeeds(const SuiteLog& log, Seeds* seeds) {
+  LogSeeds(log.file, seeds);
+  if (log.file.events.size() < kDdlEventsMax) LoggedStatements(log.file, seeds);
+  if (!log.rest.empty() && log.rest.size() < kLogBytesMax) {
+    seeds->Add("event", log.file.events.empty() ? log.rest : log.file.events.front() + log.rest);
+  }
+}
+
 void WriteAll(const fs::path& root) {
   fs::remove_all(root);
   Seeds seeds(root);
@@ -158,6 +190,7 @@ void WriteAll(const fs::path& root) {
     LogSeeds(OwnBinlog(name), &seeds);
     Statements(OwnBinlogDir() / (std::string(name) + ".sql"), &seeds);
   }
+  for (const SuiteLog& log : SuiteLogs()) SuiteSeeds(log, &seeds);
   if (CorpusDir().empty()) return;
   for (const BinlogFile& file : CorpusBinlogs()) LogSeeds(file, &seeds);
   for (const char* folder : {"ddl", "schemas", "migrations", "cases"}) {

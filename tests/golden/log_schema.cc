@@ -146,9 +146,12 @@ std::string FittingCharset(const std::vector<std::string>& events,
     for (const std::string& raw : events) {
       auto event = parser.Parse(raw);
       if (!event.ok()) continue;
-      if (event->header.type == EventType::kQuery) schema.Follow(*binlog::ParseQuery(*event));
+      if (event->header.type == EventType::kQuery) {
+        if (auto query = binlog::ParseQuery(*event); query.ok()) schema.Follow(*query);
+      }
       if (event->header.type != EventType::kTableMap) continue;
       auto map = binlog::ParseTableMap(*event, parser.format());
+      if (!map.ok()) continue;
       auto* table = schema.TableOf(map->schema, map->table);
       if (table == nullptr) continue;
       unfit += table->codec->CheckTableMap(*map, schema.server().mariadb()).ok() ? 0 : 1;

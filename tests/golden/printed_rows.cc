@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <iconv.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -50,9 +51,7 @@ std::string Unquoted(const std::string& printed, Tool tool) {
 }
 
 // By the C library, so that the worker's own tables are not their own oracle.
-std::string ToUtf8(const std::string& bytes, const std::string& charset) {
-  if (charset.starts_with("utf8") || charset == "ascii") return bytes;
-  const std::string from = charset == "latin1" ? "CP1252" : charset;
+std::string Converted(const std::string& bytes, const std::string& from) {
   iconv_t converter = iconv_open("UTF-8", from.c_str());
   if (converter == reinterpret_cast<iconv_t>(-1)) throw std::runtime_error("no iconv: " + from);
   std::string out(4 * bytes.size(), '\0');
@@ -63,6 +62,20 @@ std::string ToUtf8(const std::string& bytes, const std::string& charset) {
   iconv_close(converter);
   if (result == static_cast<size_t>(-1)) throw std::runtime_error("iconv cannot read " + from);
   out.resize(out.size() - out_left);
+  return out;
+}
+
+// Of a latin1 byte that
+// CP1252 does not have MySQL makes the control character of that number.
+std::string ToUtf8(const std::string& bytes, const std::string& charset) {
+  if (charset.starts_with("utf8") || charset == "ascii") return bytes;
+  if (charset != "latin1") return Converted(bytes, charset);
+  constexpr std::string_view kControls = "\x81\x8d\x8f\x90\x9d";
+  std::string out;
+  for (const char c : bytes) {
+    out += kControls.find(c) != std::string_view::npos ? std::string("\xc2") + c
+                                                       : Converted(std::string(1, c), "CP1252");
+  }
   return out;
 }
 
@@ -201,8 +214,11 @@ std::optional<std::string> Expected(const v1::ColumnDef& def, Tool tool,
     case v1::TINYTEXT:
     case v1::TEXT:
     case v1::MEDIUMTEXT:
-    case v1::LONGTEXT:
-      return ToUtf8(Bytes(def, printed, tool), def.charset());
+    case v1::LONGTEXT: {
+      std::string text = ToUtf8(Bytes(def, printed, tool), def.charset());
+      std::erase(text, '\0');  // by policy
+      return text;
+    }
     case v1::UUID:
     case v1::INET4:
     case v1::INET6:
@@ -249,24 +265,31 @@ std::string MysqlTool() {
 
 }  // namespace
 
-PrintedLog PrintLog(const std::string& file) {
-  std::string plain = file;
-  if (file.ends_with(".gz")) {
-    plain = std::tmpnam(nullptr);
-    FILE* out = fopen(plain.c_str(), "wb");
-    const std::string bytes = ReadFile(file);
-    if (fwrite(bytes.data(), 1, bytes.size(), out) != bytes.size()) std::abort();
-    fclose(out);
+PrintedLog PrintBytes(const std::string& bytes) {
+  char path[] = "/tmp/chameleon_log_XXXXXX";
+  const int out = mkstemp(path);
+  if (out < 0 || write(out, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
+    throw std::runtime_error(std::string("cannot write ") + path);
   }
+  close(out);
+  PrintedLog best;
   for (const Tool tool : {Tool::kMysql, Tool::kMariadb}) {
     const std::string command = tool == Tool::kMysql ? MysqlTool() : "mariadb-binlog";
-    std::string text = Output(
-        fmt::format("{} --no-defaults -vv --base64-output=DECODE-ROWS '{}' 2>&1", command, plain));
-    if (text.find("# End of log file") == std::string::npos) continue;
-    if (text.starts_with("ERROR:") || text.find("\nERROR:") != std::string::npos) continue;
-    if (plain != file) fs::remove(plain);
-    return {tool, text};
+    std::string text = Output(fmt::format(
+        "timeout 60 {} --no-defaults -vv --base64-output=DECODE-ROWS '{}' 2>&1", command, path));
+    const bool to_the_end = text.find("# End of log file") != std::string::npos &&
+                            !text.starts_with("ERROR:") &&
+                            text.find("\nERROR:") == std::string::npos;
+    if (to_the_end || text.size() > best.text.size()) best = {tool, std::move(text), to_the_end};
+    if (to_the_end) break;
   }
+  fs::remove(path);
+  return best;
+}
+
+PrintedLog PrintLog(const std::string& file) {
+  auto printed = PrintBytes(ReadFile(file));
+  if (printed.to_the_end) return printed;
   throw std::runtime_error("neither mysqlbinlog nor mariadb-binlog reads " + file);
 }
 

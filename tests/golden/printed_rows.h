@@ -16,8 +16,9 @@ namespace chameleon::test {
 enum class Tool { kMysql, kMariadb };
 
 struct PrintedLog {
-  Tool tool;
+  Tool tool = Tool::kMysql;
   std::string text;
+  bool to_the_end = false;
 };
 
 struct PrintedRow {
@@ -30,14 +31,15 @@ struct PrintedRow {
 // By the first tool that can read the log to its end: MySQL's, else MariaDB's (which still knows
 // version 1 rows of 5.1). `file` may be gzipped. std::runtime_error: neither can, or is there.
 PrintedLog PrintLog(const std::string& file);
+// Of a log that may be damaged: as far as the tool that gets farthest can read it.
+PrintedLog PrintBytes(const std::string& bytes);
 std::vector<PrintedRow> PrintedRows(const std::string& text);
 
 // Empty: `literal` (null: SQL NULL) is what `printed` says. Else what was expected.
 //
-// Where the tools print less than the value: FLOAT and VECTOR have six digits, and are
-// compared at those. Where
-// they print something else: the year 0 is 1900, BINARY is without its padding, zero dates and the
-// invalid enum value are NULL by policy here.
+// Where the tools print less than the value: FLOAT and VECTOR have six digits, and are compared at
+// those. Where they print something else: the year 0 is 1900, BINARY is without its padding; zero
+// dates and the invalid enum value are NULL, and NULs are not in texts, by policy here.
 std::string Difference(const v1::ColumnDef& def, Tool tool, const std::string& printed,
                        const std::optional<std::string>& literal);
 

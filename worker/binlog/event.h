@@ -219,6 +219,7 @@ class EventParser {
 // Events inside a TRANSACTION_PAYLOAD have no checksum and end_pos 0.
 absl::StatusOr<Event> ParsePayloadEvent(std::string_view raw);
 
+// LOG_FORMAT_REFUSED (DATA_LOSS): a form that only preview releases wrote.
 absl::StatusOr<FormatDescription> ParseFormatDescription(const Event& event);
 absl::StatusOr<Rotate> ParseRotate(const Event& event);
 absl::StatusOr<Query> ParseQuery(const Event& event);  // also QUERY_COMPRESSED
@@ -236,6 +237,8 @@ absl::StatusOr<std::string> ParsePreviousGtids(const Event& event);  // as GtidS
 // benign).
 enum class Disposition { kHandled, kBenign, kRefused };
 Disposition DispositionOf(const EventHeader& header);
+// Why an event of a refused type cannot be carried, and what to do.
+absl::Status RefusedEvent(EventType type);
 
 // Decompresses TRANSACTION_PAYLOAD as a stream: memory stays bounded by one inner event.
 class PayloadReader {

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "proto/wire/error.h"
 #include "worker/binlog/event.h"
 
 namespace chameleon::worker::binlog {
@@ -98,6 +99,36 @@ Disposition DispositionOf(const EventHeader& header) {
   const TypeRow* row = kByCode[static_cast<uint8_t>(header.type)];
   if (row != nullptr) return row->disposition;
   return (header.flags & kFlagIgnorable) != 0 ? kBenign : kRefused;
+}
+
+absl::Status RefusedEvent(EventType type) {
+  const auto refused = [](const std::string& object, const std::string& text,
+                          std::string_view hint) {
+    return Error(absl::StatusCode::kDataLoss, "EVENT_REFUSED", object, text, hint);
+  };
+  const std::string name = EventTypeName(static_cast<uint8_t>(type));
+  const std::string text = fmt::format("binary log event {} cannot be carried", name);
+  switch (type) {
+    case EventType::kStartV3:
+    case EventType::kLoad:
+    case EventType::kNewLoad:
+    case EventType::kCreateFile:
+    case EventType::kExecLoad:
+    case EventType::kSlave:
+      return refused(name, text + ": a server before MySQL 5.0 has written it",
+                     "Upgrade the source, set binlog_format=ROW there and run init_replica.");
+    case EventType::kAppendBlock:
+    case EventType::kDeleteFile:
+    case EventType::kBeginLoadQuery:
+    case EventType::kExecuteLoadQuery:
+      return refused(
+          name, text + ": a LOAD DATA was logged as a statement, not as rows",
+          "Set binlog_format=ROW on the source, for all sessions, and run init_replica.");
+    default:
+      return refused(name, text,
+                     "What it changes cannot be told: update chameleon if the source is newer, and "
+                     "run init_replica for this source.");
+  }
 }
 
 }  // namespace chameleon::worker::binlog

@@ -118,6 +118,8 @@ struct RowsEvent {
   std::string_view rows;
   std::shared_ptr<const std::string> decompressed;  // owns `rows` of a compressed event
 };
+// Of a type that ParseRowsEvent reads.
+bool IsRowsEvent(EventType type);
 absl::StatusOr<RowsEvent> ParseRowsEvent(const Event& event, const FormatDescription& format);
 
 // One value inside a row image.

@@ -53,6 +53,8 @@ std::optional<RowsForm> FormOf(EventType type) {
 
 }  // namespace
 
+bool IsRowsEvent(EventType type) { return FormOf(type).has_value(); }
+
 absl::StatusOr<uint64_t> ParseTableId(const Event& event, const FormatDescription& format) {
   ByteCursor in(event.body);
   uint64_t id = in.Little(TableIdBytes(event.header.type, format));

@@ -37,7 +37,8 @@ absl::StatusOr<std::unique_ptr<EventSource>> OpenServerEvents(const v1::SourceCo
                                                               const v1::Position& start,
                                                               v1::ServerInfo* server);
 
-// Reads a binary log file from its magic number on; gzip is not understood.
+// Reads a binary log file from its magic number on; gzip is not understood. DATA_LOSS with the
+// reasons NOT_A_LOG, LOG_ENCRYPTED (by MySQL or MariaDB), LOG_TRUNCATED and EVENT_DAMAGED.
 absl::StatusOr<std::unique_ptr<EventSource>> OpenFileEvents(const std::string& path);
 
 }  // namespace chameleon::worker::source

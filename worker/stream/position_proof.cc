@@ -40,27 +40,6 @@ bool IsFileHead(EventType type) {
   }
 }
 
-bool IsRows(EventType type) {
-  switch (type) {
-    case EventType::kWriteRowsV1:
-    case EventType::kUpdateRowsV1:
-    case EventType::kDeleteRowsV1:
-    case EventType::kWriteRowsV2:
-    case EventType::kUpdateRowsV2:
-    case EventType::kDeleteRowsV2:
-    case EventType::kPartialUpdateRows:
-    case EventType::kMariadbWriteRowsCompressedV1:
-    case EventType::kMariadbUpdateRowsCompressedV1:
-    case EventType::kMariadbDeleteRowsCompressedV1:
-    case EventType::kMariadbWriteRowsCompressedV2:
-    case EventType::kMariadbUpdateRowsCompressedV2:
-    case EventType::kMariadbDeleteRowsCompressedV2:
-      return true;
-    default:
-      return false;
-  }
-}
-
 // Today's tables: which statements would concern them.
 class TodayLookup : public ddl::SchemaLookup {
  public:
@@ -165,7 +144,7 @@ absl::Status PositionProof::Finish() {
 absl::Status PositionProof::Handle(const Event& event, const v1::Position& before) {
   if (next_decides_ && !IsFileHead(event.header.type)) {
     next_decides_ = false;
-    if (IsRows(event.header.type)) {
+    if (binlog::IsRowsEvent(event.header.type)) {
       for (const auto& [schema, table] : mapped_) {
         v1::TableName name;
         name.set_schema(schema);

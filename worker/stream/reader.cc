@@ -37,6 +37,13 @@ absl::Status Refused(std::string_view reason, std::string_view object, std::stri
   return Error(absl::StatusCode::kDataLoss, reason, object, text, hint);
 }
 
+// What may come before the description of a file's format.
+bool NeedsNoFormat(EventType type) {
+  return type == EventType::kFormatDescription || type == EventType::kRotate ||
+         type == EventType::kHeartbeat || type == EventType::kHeartbeatV2 ||
+         type == EventType::kStartV3;
+}
+
 }  // namespace
 
 Reader::Reader(const Options& options, LogPosition position, TableRegistry* tables,
@@ -67,7 +74,9 @@ absl::Status Reader::Run(source::EventSource* events) {
       return raw.status();
     }
     auto event = parser_.Parse(*raw);
-    if (!event.ok()) return WithContext(event.status(), Where());
+    if (!event.ok()) {
+      return WithContext(event.status(), "after " + PositionText(position_.current()));
+    }
     header_ = event->header;
     position_.Seen(header_);
     ++events_;
@@ -79,13 +88,16 @@ absl::Status Reader::Run(source::EventSource* events) {
 
 absl::Status Reader::Handle(const Event& event) {
   idle_ = false;
+  if (format_.binlog_version == 0 && !NeedsNoFormat(event.header.type)) {
+    return Refused("LOG_FORMAT_REFUSED", "",
+                   fmt::format("the binary log begins with a {} event, not with the description of "
+                               "its format",
+                               binlog::EventTypeName(static_cast<uint8_t>(event.header.type))),
+                   "The log is damaged: run init_replica for this source.");
+  }
   switch (binlog::DispositionOf(event.header)) {
     case Disposition::kRefused:
-      return Refused(
-          "EVENT_REFUSED", binlog::EventTypeName(static_cast<uint8_t>(header_.type)),
-          fmt::format("binary log event {} cannot be carried",
-                      binlog::EventTypeName(static_cast<uint8_t>(event.header.type))),
-          "Set binlog_format=ROW on the source, for all sessions, and run init_replica.");
+      return binlog::RefusedEvent(event.header.type);
     case Disposition::kBenign:
       return absl::OkStatus();
     case Disposition::kHandled:
@@ -112,8 +124,10 @@ absl::Status Reader::HandleMapped(const Event& event) {
     case EventType::kQuery:
     case EventType::kMariadbQueryCompressed:
       return OnQuery(event);
-    case EventType::kXid:
-      return Commit();
+    case EventType::kXid: {
+      auto xid = binlog::ParseXid(event);
+      return xid.ok() ? Commit() : xid.status();
+    }
     case EventType::kXaPrepare:
       return OnXaPrepare(event);
     case EventType::kTransactionPayload:
@@ -204,13 +218,20 @@ absl::Status Reader::OnMariadbGtid(const Event& event) {
 absl::Status Reader::OnQuery(const Event& event) {
   auto query = binlog::ParseQuery(event);
   if (!query.ok()) return query.status();
-  if (query->statement == "BEGIN") {
-    group_ = Group::kTransaction;
-    return absl::OkStatus();
-  }
+  if (query->statement == "BEGIN") return OnBegin();
   if (query->statement == "COMMIT") return Commit();
   if (std::exchange(alter_pending_, false)) return Commit();
   return OnOtherQuery(*query);
+}
+
+absl::Status Reader::OnBegin() {
+  if (group_ == Group::kTransaction && (tx_spilled_ || !tx_.changes.empty())) {
+    return Refused("TRANSACTION_UNFINISHED", "",
+                   "a transaction begins inside of one that has rows and no end",
+                   "The log is damaged: run init_replica for this source.");
+  }
+  group_ = Group::kTransaction;
+  return absl::OkStatus();
 }
 
 absl::Status Reader::OnOtherQuery(const binlog::Query& query) {
@@ -220,8 +241,7 @@ absl::Status Reader::OnOtherQuery(const binlog::Query& query) {
   for (auto& changed : action->databases) tx_.notes.databases.push_back(std::move(changed));
   switch (action->kind) {
     case Action::kBegin:
-      group_ = Group::kTransaction;
-      return absl::OkStatus();
+      return OnBegin();
     case Action::kCommit:
       return Commit();
     case Action::kRollback:

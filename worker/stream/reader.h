@@ -62,6 +62,7 @@ class Reader {
   absl::Status OnGtid(const binlog::Event& event);
   absl::Status OnMariadbGtid(const binlog::Event& event);
   absl::Status OnQuery(const binlog::Event& event);
+  absl::Status OnBegin();
   absl::Status OnOtherQuery(const binlog::Query& query);
   absl::Status OnXaPrepare(const binlog::Event& event);
   absl::Status OnPayload(const binlog::Event& event);

@@ -70,11 +70,23 @@ inline Event EventOf(EventType type, std::string_view body) {
   return event;
 }
 
-inline std::string FormatBody(std::string_view version, bool has_algorithm, uint8_t algorithm) {
+// The lengths of the post-headers as every release writes them.
+inline std::string PostHeaderLengths() {
+  std::string out(40, '\x08');
+  out[static_cast<size_t>(EventType::kQuery) - 1] = 13;
+  for (EventType none : {EventType::kXid, EventType::kWriteRowsV0, EventType::kUpdateRowsV0,
+                         EventType::kDeleteRowsV0}) {
+    out[static_cast<size_t>(none) - 1] = 0;
+  }
+  return out;
+}
+
+inline std::string FormatBody(std::string_view version, bool has_algorithm, uint8_t algorithm,
+                              const std::string& lengths = PostHeaderLengths()) {
   std::string out = Little(4, 2);
   out += version;
   out.resize(52);
-  out += Little(0, 4) + '\x13' + std::string(40, '\x08');
+  out += Little(0, 4) + '\x13' + lengths;
   if (has_algorithm) out += static_cast<char>(algorithm);
   return out;
 }

@@ -10,6 +10,7 @@
 namespace chameleon::worker::binlog {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 TEST(ByteCursor, ReadsAndFailsForGood) {
@@ -153,7 +154,29 @@ TEST(EventParser, UnknownAlgorithmOrVersionIsRefused) {
   std::string body = FormatBody("4.1.22", false, 0);
   body[0] = 3;
   EXPECT_THAT(Text(EventParser().Parse(RawEvent(EventType::kFormatDescription, body)).status()),
-              HasSubstr("binlog version 3"));
+              HasSubstr("version 3 with"));
+}
+
+// Trees before 5.1.18 gave events other numbers and wrote rows events of other forms; what they
+// wrote would be read as something else.
+TEST(EventParser, LogsOfPreviewReleasesAreRefusedByName) {
+  const auto refusal = [](std::string_view version, EventType type, char bytes) {
+    std::string lengths = PostHeaderLengths();
+    lengths[static_cast<size_t>(type) - 1] = bytes;
+    const auto parsed = EventParser().Parse(
+        RawEvent(EventType::kFormatDescription, FormatBody(version, false, 0, lengths)));
+    return parsed.ok() ? "" : DetailOf(parsed.status()).reason() + ": " + Text(parsed.status());
+  };
+  EXPECT_EQ(refusal("5.1.30-log", EventType::kQuery, 13), "");
+  EXPECT_THAT(refusal("5.2.2-a_drop6p13", EventType::kXid, 6),
+              AllOf(HasSubstr("LOG_FORMAT_REFUSED: the binary log of server 5.2.2-a_drop6p13"),
+                    HasSubstr("event type 16 has a post-header of 6 bytes"), HasSubstr("HINT: ")));
+  EXPECT_THAT(refusal("5.1.17-beta", EventType::kWriteRowsV0, 8), HasSubstr("event type 20"));
+  EXPECT_THAT(refusal("5.1.17-beta", EventType::kQuery, 11), HasSubstr("event type 2 "));
+  std::string google = FormatBody("5.1.63-google-log", false, 0);
+  google[56] = 27;
+  EXPECT_THAT(Text(EventParser().Parse(RawEvent(EventType::kFormatDescription, google)).status()),
+              HasSubstr("version 4 with 27-byte event headers"));
 }
 
 TEST(SmallEvents, Bodies) {
@@ -195,6 +218,15 @@ TEST(SmallEvents, Heartbeats) {
   body = Hex("01 10 'mysql-bin.000003' 00");
   EXPECT_THAT(Text(ParseHeartbeat(EventOf(EventType::kHeartbeatV2, body)).status()),
               HasSubstr("no position"));
+}
+
+TEST(Dispositions, WhatIsRefusedSaysWhy) {
+  EXPECT_THAT(Text(RefusedEvent(EventType::kStartV3)),
+              AllOf(HasSubstr("START_V3 cannot be carried: a server before MySQL 5.0"),
+                    HasSubstr("HINT: Upgrade the source")));
+  EXPECT_THAT(Text(RefusedEvent(EventType::kBeginLoadQuery)), HasSubstr("binlog_format=ROW"));
+  EXPECT_THAT(Text(RefusedEvent(static_cast<EventType>(48))),
+              AllOf(HasSubstr("TYPE_48 cannot be carried"), HasSubstr("HINT: ")));
 }
 
 TEST(Dispositions, EveryCodeIsDecided) {

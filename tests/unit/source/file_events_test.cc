@@ -29,12 +29,20 @@ std::string Write(const std::string& bytes) {
 // The sizes of all events, then the text of the status that ended it.
 std::string Read(const std::string& bytes) {
   auto source = OpenFileEvents(Write(bytes));
-  if (!source.ok()) return Text(source.status()).substr(Text(source.status()).rfind("is "));
+  const auto head = [](const std::string& text) { return text.substr(0, text.find('\n')); };
+  if (!source.ok()) {
+    const std::string text = head(Text(source.status()));
+    return DetailOf(source.status()).reason() + ": " + text.substr(text.rfind("is "));
+  }
   std::string out;
   for (;;) {
     auto event = (*source)->Next();
     if (!event.ok()) {
-      std::string text = Text(event.status());
+      if (const std::string reason = DetailOf(event.status()).reason(); !reason.empty()) {
+        EXPECT_NE(Text(event.status()).find("HINT: "), std::string::npos) << reason;
+        out += reason + ": ";
+      }
+      std::string text = head(Text(event.status()));
       return out + text.substr(text.find(" at ") == std::string::npos ? 0 : text.find(" at ") + 1);
     }
     out += std::to_string(event->size()) + " ";
@@ -44,11 +52,27 @@ std::string Read(const std::string& bytes) {
 TEST(FileEvents, Read) {
   EXPECT_EQ(Read(kMagic), "end of file");
   EXPECT_EQ(Read(kMagic + Event(22, "abc") + Event(19, "")), "22 19 end of file");
-  EXPECT_EQ(Read("bin"), "is no binary log");
-  EXPECT_EQ(Read(kMagic + Event(22, "ab")), "at 4: the file ends inside an event");
-  EXPECT_EQ(Read(kMagic + Event(20, "a") + "rest"), "20 at 24: the file ends inside an event");
-  EXPECT_EQ(Read(kMagic + Event(18, "")), "at 4: an event cannot have 18 bytes");
-  EXPECT_EQ(Read(kMagic + Event(0x7fffffff, "")), "at 4: an event cannot have 2147483647 bytes");
+  EXPECT_EQ(Read("bin"), "NOT_A_LOG: is no binary log");
+  const std::string cut = "LOG_TRUNCATED: at 4: the file ends inside an event";
+  EXPECT_EQ(Read(kMagic + Event(22, "ab")), cut);
+  EXPECT_EQ(Read(kMagic + Event(0x3fffffff, "ab")), cut);
+  EXPECT_EQ(Read(kMagic + Event(20, "a") + "rest"),
+            "20 LOG_TRUNCATED: at 24: the file ends inside an event");
+  EXPECT_EQ(Read(kMagic + Event(18, "")), "EVENT_DAMAGED: at 4: an event cannot have 18 bytes");
+  EXPECT_EQ(Read(kMagic + Event(0x7fffffff, "")),
+            "EVENT_DAMAGED: at 4: an event cannot have 2147483647 bytes");
+}
+
+TEST(FileEvents, EncryptedOnesAreRefusedByName) {
+  const std::string mysql(
+      "\xfd"
+      "bin",
+      4);
+  EXPECT_EQ(Read(mysql + std::string(600, 'x')), "LOG_ENCRYPTED: is encrypted");
+  std::string start = Event(19 + 17, std::string(17, 'x'));
+  start[4] = static_cast<char>(164);
+  EXPECT_NE(Read(kMagic + Event(19, "") + start + Event(19, "")).find("19 LOG_ENCRYPTED: "),
+            std::string::npos);
 }
 
 TEST(FileEvents, Interrupted) {

@@ -153,6 +153,40 @@ TEST_F(ReaderTest, ATransactionWithoutAnEndWhoseRowsWereSentStopsTheStream) {
 }
 
 // A server gives a table a new id whenever it opens it again.
+// Without it nobody knows whether events end in a checksum.
+TEST_F(ReaderTest, EventsBeforeTheDescriptionOfTheFormatAreRefusedByName) {
+  events_.Add(EventType::kRotate, Little(4, 8) + "f.000001", binlog::kFlagArtificial);
+  events_.Gtid(1);
+  EXPECT_EQ(Read(), "");
+  EXPECT_EQ(DetailOf(status_).reason(), "LOG_FORMAT_REFUSED") << status_;
+}
+
+TEST_F(ReaderTest, ATransactionEndsWithAnIdAndNothingElse) {
+  events_.NewFile("f.000001");
+  events_.Gtid(1);
+  events_.Map(7, "t");
+  events_.Insert(7, 1);
+  events_.Add(EventType::kXid, Little(1, 8) + "more");
+  EXPECT_EQ(Read(), "");
+  EXPECT_EQ(DetailOf(status_).reason(), "EVENT_DAMAGED") << status_;
+}
+
+// Logs without GTIDs: nothing else tells where a transaction begins.
+TEST_F(ReaderTest, ATransactionInsideOfAnotherIsRefusedByName) {
+  const std::string begin = Little(0, 8) + '\0' + Little(0, 4) + '\0' + "BEGIN";
+  events_.NewFile("f.000001");
+  events_.Add(EventType::kQuery, begin);
+  events_.Add(EventType::kQuery, begin);  // the first has changed nothing
+  events_.Map(7, "t");
+  events_.Insert(7, 1);
+  events_.Add(EventType::kQuery, begin);
+  events_.Map(7, "t");
+  events_.Insert(7, 2);
+  events_.Xid();
+  EXPECT_EQ(Read(), "");
+  EXPECT_EQ(DetailOf(status_).reason(), "TRANSACTION_UNFINISHED") << status_;
+}
+
 TEST_F(ReaderTest, ManyTableIds) {
   events_.NewFile("f.000001");
   events_.Gtid(1);
