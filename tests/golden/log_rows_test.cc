@@ -50,11 +50,13 @@ RowComparison Compared(const BinlogFile& file, const std::filesystem::path& path
   const auto script = path.parent_path() / "sql.sql";
   const std::string version = ServerVersionOf(file.events);
   const auto learn = [&](LogSchema* schema) { LearnFrom(script, file, schema); };
-  RowComparison comparison(file.name, version, FittingCharset(file.events, learn), PrintLog(path));
+  RowComparison comparison(file.name, version, FittingCharset(file.events, learn),
+                           PrintLog(file.bytes));
   learn(&comparison.schema());
-  auto status = comparison.Take(file.events);
-  EXPECT_TRUE(status.ok()) << file.name << ": " << Text(status);
-  for (const auto& [why, _] : comparison.stopped()) ADD_FAILURE() << file.name << ": " << why;
+  const auto status = comparison.Take(file.events);
+  // Of a damaged log, or one of a form that is refused: what comes before is compared.
+  EXPECT_TRUE(status.ok() || !DetailOf(status).reason().empty()) << file.name << ": " << status;
+  if (!status.ok()) fmt::print("{}: {}\n", file.name, Text(status));
   fmt::print("{}: {}\n", file.name, comparison.Summary());
   return comparison;
 }
@@ -62,20 +64,25 @@ RowComparison Compared(const BinlogFile& file, const std::filesystem::path& path
 TEST(LogRowsTest, OfTheCorpusAreWhatTheToolsPrint) {
   SKIP_WITHOUT_CORPUS();
   if (Without("CHAMELEON_WITHOUT_MYSQL")) GTEST_SKIP() << "mysqlbinlog is not there";
-  int rows = 0, values = 0, without_schema = 0;
+  int rows = 0, values = 0, without_schema = 0, stopped = 0;
   for (const BinlogFile& file : CorpusBinlogs()) {
+    if (file.encrypted) continue;
     if (file.name.starts_with("dolt/")) continue;  // statements, no log: see binlog_walk_test.cc
     const auto comparison = Compared(file, CorpusDir() / "binlogs" / file.name);
     rows += comparison.rows();
     values += comparison.values();
     for (const auto& [why, count] : comparison.without_schema()) {
       without_schema += count;
-      EXPECT_EQ(why, "no statement in the log creates it") << file.name;
+      EXPECT_TRUE(why == "no statement in the log creates it" ||
+                  why == "it does not fit the log's statements")
+          << file.name << ": " << why;
     }
+    for (const auto& [why, count] : comparison.stopped()) stopped += count;
   }
   fmt::print("{} rows, {} values compared; {} of the rows without a schema\n", rows, values,
              without_schema);
   EXPECT_GT(rows, 47'000);
+  EXPECT_LT(1000 * stopped, rows);
 }
 
 // Not mariadb1011_oldtime: without the digits, which no table map has, mariadb-binlog cannot read
@@ -86,6 +93,7 @@ TEST(LogRowsTest, OfOurLogsAreWhatTheToolsPrint) {
     const auto file = OwnBinlog(name);
     const auto comparison = Compared(file, OwnBinlogDir() / (file.name + ".binlog"));
     EXPECT_GT(comparison.rows(), 0);
+    EXPECT_TRUE(comparison.stopped().empty());
   }
 }
 

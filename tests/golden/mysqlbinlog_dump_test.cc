@@ -179,7 +179,7 @@ TEST(MysqlbinlogDump, OfTheCorpusSaysTheSame) {
     EXPECT_EQ(ours, Masked(DumpedLines(text), ours)) << file.name;
     ++compared;
   }
-  EXPECT_EQ(compared, 9);
+  EXPECT_GE(compared, 9);
 }
 
 TEST(MysqlbinlogDump, OfOurMysqlLogSaysTheSame) {

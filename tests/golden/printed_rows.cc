@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <iconv.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -265,32 +264,22 @@ std::string MysqlTool() {
 
 }  // namespace
 
-PrintedLog PrintBytes(const std::string& bytes) {
-  char path[] = "/tmp/chameleon_log_XXXXXX";
-  const int out = mkstemp(path);
-  if (out < 0 || write(out, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
-    throw std::runtime_error(std::string("cannot write ") + path);
-  }
-  close(out);
+PrintedLog PrintLog(const std::string& bytes) {
+  const TemporaryFile file(bytes);
   PrintedLog best;
   for (const Tool tool : {Tool::kMysql, Tool::kMariadb}) {
     const std::string command = tool == Tool::kMysql ? MysqlTool() : "mariadb-binlog";
-    std::string text = Output(fmt::format(
-        "timeout 60 {} --no-defaults -vv --base64-output=DECODE-ROWS '{}' 2>&1", command, path));
+    std::string text =
+        Output(fmt::format("timeout 60 {} --no-defaults -vv --base64-output=DECODE-ROWS '{}' 2>&1",
+                           command, file.path()));
     const bool to_the_end = text.find("# End of log file") != std::string::npos &&
                             !text.starts_with("ERROR:") &&
                             text.find("\nERROR:") == std::string::npos;
     if (to_the_end || text.size() > best.text.size()) best = {tool, std::move(text), to_the_end};
     if (to_the_end) break;
   }
-  fs::remove(path);
+  if (best.text.empty()) throw std::runtime_error("neither mysqlbinlog nor mariadb-binlog is here");
   return best;
-}
-
-PrintedLog PrintLog(const std::string& file) {
-  auto printed = PrintBytes(ReadFile(file));
-  if (printed.to_the_end) return printed;
-  throw std::runtime_error("neither mysqlbinlog nor mariadb-binlog reads " + file);
 }
 
 std::vector<PrintedRow> PrintedRows(const std::string& text) {

@@ -28,11 +28,10 @@ struct PrintedRow {
   std::map<int, std::string> after;
 };
 
-// By the first tool that can read the log to its end: MySQL's, else MariaDB's (which still knows
-// version 1 rows of 5.1). `file` may be gzipped. std::runtime_error: neither can, or is there.
-PrintedLog PrintLog(const std::string& file);
-// Of a log that may be damaged: as far as the tool that gets farthest can read it.
-PrintedLog PrintBytes(const std::string& bytes);
+// Of a log's bytes, by the first tool that can read them to their end: MySQL's, else MariaDB's
+// (which still knows version 1 rows of 5.1). Of a damaged log: what the one that gets farthest
+// prints. std::runtime_error: no tool is here.
+PrintedLog PrintLog(const std::string& bytes);
 std::vector<PrintedRow> PrintedRows(const std::string& text);
 
 // Empty: `literal` (null: SQL NULL) is what `printed` says. Else what was expected.

@@ -8,6 +8,7 @@
 #include "coordinator/target/type_map.h"
 #include "proto/wire/error.h"
 #include "tests/golden/log_schema.h"
+#include "worker/source/event_source.h"
 #include "worker/stream/reader.h"
 
 namespace chameleon::test {
@@ -143,17 +144,7 @@ void Drain(BatchQueue* queue, StreamOutcome* outcome) {
   }
 }
 
-}  // namespace
-
-std::string StreamOutcome::Summary() const {
-  std::string out;
-  for (const auto& [op, count] : lines) out += fmt::format(" {}:{}", op, count);
-  for (const auto& [kind, count] : ignored) out += fmt::format(" [{}]:{}", kind, count);
-  if (stopped > 0) out += " stopped: " + first_stop;
-  return out + (status.ok() ? "" : " " + Text(status));
-}
-
-StreamOutcome WalkStream(const std::vector<std::string>& events, source::EventSource* source) {
+StreamOutcome Walk(const std::vector<std::string>& events, source::EventSource* source) {
   std::string version = ServerVersionOf(events);
   if (version.empty()) version = "8.0.0";
   const bool is_mariadb = version.find("MariaDB") != std::string::npos;
@@ -190,9 +181,32 @@ StreamOutcome WalkStream(const std::vector<std::string>& events, source::EventSo
   return outcome;
 }
 
-StreamOutcome WalkStream(const std::vector<std::string>& events) {
-  EventList list(events);
-  return WalkStream(events, &list);
+}  // namespace
+
+std::string StreamOutcome::Summary() const {
+  std::string out;
+  for (const auto& [op, count] : lines) out += fmt::format(" {}:{}", op, count);
+  for (const auto& [kind, count] : ignored) out += fmt::format(" [{}]:{}", kind, count);
+  if (stopped > 0) out += " stopped: " + first_stop;
+  return out + (status.ok() ? "" : " " + Text(status));
+}
+
+StreamOutcome WalkStream(const BinlogFile& log) {
+  if (log.bytes.empty()) {
+    EventList list(log.events);
+    return Walk(log.events, &list);
+  }
+  const TemporaryFile file(log.bytes);
+  auto source = source::OpenFileEvents(file.path());
+  if (source.ok()) return Walk(log.events, source->get());
+  StreamOutcome outcome;
+  outcome.status = source.status();
+  return outcome;
+}
+
+bool IsRefusalByName(const absl::Status& status) {
+  return absl::IsDataLoss(status) && !DetailOf(status).reason().empty() &&
+         Text(status).find("HINT: ") != std::string::npos;
 }
 
 }  // namespace chameleon::test

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "worker/source/event_source.h"
+#include "tests/golden/corpus.h"
 
 namespace chameleon::test {
 
@@ -29,9 +29,10 @@ struct StreamOutcome {
   std::string Summary() const;
 };
 
-// `events`: the log's whole events; `source` gives them (and what the file has besides).
-StreamOutcome WalkStream(const std::vector<std::string>& events,
-                         worker::source::EventSource* source);
-StreamOutcome WalkStream(const std::vector<std::string>& events);
+// By the product's own reader of files, so that the end of a file that is cut is its own.
+StreamOutcome WalkStream(const BinlogFile& log);
+
+// DATA_LOSS with a reason and a HINT.
+bool IsRefusalByName(const absl::Status& status);
 
 }  // namespace chameleon::test

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <functional>
 #include <set>
@@ -15,17 +14,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kMagic("\xfe\x62in", 4), kEncryptedMagic("\xfd\x62in", 4);
 constexpr std::string_view kZipMagic("PK\x03\x04", 4), kGzipMagic("\x1f\x8b", 2);
-constexpr size_t kHeaderBytes = 19, kSizeOffset = 9;
-
-bool IsLog(std::string_view bytes) {
-  return bytes.starts_with(kMagic) || bytes.starts_with(kEncryptedMagic);
-}
+constexpr uint32_t kMagicBytes = 4;
 
 std::string Head(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
-  std::string head(4, '\0');
+  std::string head(kMagicBytes, '\0');
   in.read(head.data(), static_cast<std::streamsize>(head.size()));
   return head;
 }
@@ -72,26 +66,9 @@ void TakeZip(const std::string& name, const std::string& zip,
     const std::string member = zip.substr(at + 46, name_bytes);
     at += 46 + name_bytes + Little(zip, at + 30, 2) + Little(zip, at + 32, 2);
     const size_t data = local + 30 + Little(zip, local + 26, 2) + Little(zip, local + 28, 2);
-    if (size < kMagic.size() || !IsLog(Member(zip, data, method, packed, 4))) continue;
+    if (!IsLog(Member(zip, data, method, packed, std::min(size, kMagicBytes)))) continue;
     take(name + "!" + member, Member(zip, data, method, packed, size));
   }
-}
-
-SuiteLog Cut(const std::string& name, std::string bytes) {
-  SuiteLog log;
-  log.file.name = name;
-  log.encrypted = bytes.starts_with(kEncryptedMagic);
-  size_t at = kMagic.size();
-  while (!log.encrypted && bytes.size() - at >= kHeaderBytes) {
-    uint32_t size = 0;
-    std::memcpy(&size, bytes.data() + at + kSizeOffset, sizeof size);
-    if (size < kHeaderBytes || size > bytes.size() - at) break;
-    log.file.events.push_back(bytes.substr(at, size));
-    at += size;
-  }
-  log.rest = bytes.substr(at);
-  log.bytes = std::move(bytes);
-  return log;
 }
 
 std::vector<fs::path> Folders() {
@@ -114,11 +91,11 @@ std::vector<fs::path> Folders() {
 
 }  // namespace
 
-std::vector<SuiteLog> SuiteLogs() {
-  std::vector<SuiteLog> logs;
+std::vector<BinlogFile> SuiteLogs() {
+  std::vector<BinlogFile> logs;
   std::set<std::string> seen;
   const auto take = [&](const std::string& name, std::string bytes) {
-    if (IsLog(bytes) && seen.insert(bytes).second) logs.push_back(Cut(name, std::move(bytes)));
+    if (IsLog(bytes) && seen.insert(bytes).second) logs.push_back(CutLog(name, std::move(bytes)));
   };
   for (const fs::path& folder : Folders()) {
     const bool is_suite = folder.filename() == "mysql-test";
@@ -141,7 +118,7 @@ std::vector<SuiteLog> SuiteLogs() {
     }
   }
   std::sort(logs.begin(), logs.end(),
-            [](const SuiteLog& a, const SuiteLog& b) { return a.file.name < b.file.name; });
+            [](const BinlogFile& a, const BinlogFile& b) { return a.name < b.name; });
   return logs;
 }
 

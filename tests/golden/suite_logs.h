@@ -4,21 +4,14 @@
 // as one. The same log twice counts once.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "tests/golden/corpus.h"
 
 namespace chameleon::test {
 
-struct SuiteLog {
-  BinlogFile file;    // its whole events; name: path in the suite, with "!member" of an archive
-  std::string bytes;  // as in the file
-  std::string rest;   // what follows the whole events and is none: the log is cut or damaged
-  bool encrypted = false;  // MySQL's encryption of the whole file: no events
-};
-
-// Sorted by name; empty: no suite is here.
-std::vector<SuiteLog> SuiteLogs();
+// Sorted by name, which is the path in the suite, with "!member" of an archive. Empty: no suite is
+// here.
+std::vector<BinlogFile> SuiteLogs();
 
 }  // namespace chameleon::test

@@ -5,10 +5,8 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 
 #include "proto/wire/error.h"
 #include "tests/golden/binlog_exercise.h"
@@ -23,8 +21,8 @@ using namespace worker::binlog;
 
 constexpr size_t kTypeOffset = 4;
 
-const std::vector<SuiteLog>& Logs() {
-  static const std::vector<SuiteLog> logs = SuiteLogs();
+const std::vector<BinlogFile>& Logs() {
+  static const std::vector<BinlogFile> logs = SuiteLogs();
   return logs;
 }
 
@@ -44,21 +42,16 @@ void Print(const char* title, const std::map<std::string, int>& counts) {
   for (const auto& [what, count] : counts) fmt::print("  {} {}: {}\n", title, count, what);
 }
 
-bool IsRefusalByName(const absl::Status& status) {
-  return absl::IsDataLoss(status) && !DetailOf(status).reason().empty() &&
-         Text(status).find("HINT: ") != std::string::npos;
-}
-
 TEST(SuiteLogsTest, EveryEventIsReadOrRefusedByName) {
   SKIP_WITHOUT_LOGS();
   std::map<std::string, int> events, refused;
   int rows = 0, whole = 0;
-  for (const SuiteLog& log : Logs()) {
+  for (const BinlogFile& log : Logs()) {
     BinlogWalker walker;
     absl::Status status;
-    for (size_t i = 0; i < log.file.events.size() && status.ok(); ++i) {
-      const auto type = static_cast<EventType>(log.file.events[i][kTypeOffset]);
-      status = walker.Take(log.file.events[i]);
+    for (size_t i = 0; i < log.events.size() && status.ok(); ++i) {
+      const auto type = static_cast<EventType>(log.events[i][kTypeOffset]);
+      status = walker.Take(log.events[i]);
       // What follows is of a form that the walker does not know.
       if (status.ok() && type == EventType::kStartV3) status = RefusedEvent(type);
     }
@@ -67,55 +60,31 @@ TEST(SuiteLogsTest, EveryEventIsReadOrRefusedByName) {
     if (status.ok() && log.rest.empty()) ++whole;
     if (status.ok()) continue;
     ++refused[Short(status)];
-    EXPECT_TRUE(IsRefusalByName(status)) << log.file.name << ": " << status;
+    EXPECT_TRUE(IsRefusalByName(status)) << log.name << ": " << status;
   }
   fmt::print("{} logs, {} of them to their end, {} rows\n", Logs().size(), whole, rows);
   Print("events", events);
   Print("refused", refused);
 }
 
-// The product's own reader of files gives the events, so that the ends of cut files are its own.
-class FileOf {
- public:
-  explicit FileOf(const std::string& bytes) {
-    const int file = mkstemp(path_);
-    if (file < 0 || write(file, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
-      throw std::runtime_error(std::string("cannot write ") + path_);
-    }
-    close(file);
-  }
-  ~FileOf() { unlink(path_); }
-  const char* path() const { return path_; }
-
- private:
-  char path_[32] = "/tmp/chameleon_log_XXXXXX";
-};
-
 TEST(SuiteLogsTest, EveryStreamEndsOrIsRefusedByName) {
   SKIP_WITHOUT_LOGS();
   std::map<std::string, int> refused, stopped;
   std::map<std::string, uint64_t> lines;
   int whole = 0;
-  for (const SuiteLog& log : Logs()) {
-    const FileOf file(log.bytes);
-    auto source = worker::source::OpenFileEvents(file.path());
-    StreamOutcome outcome;
+  for (const BinlogFile& log : Logs()) {
     const auto began = std::chrono::steady_clock::now();
-    if (source.ok()) {
-      outcome = WalkStream(log.file.events, source->get());
-    } else {
-      outcome.status = source.status();
-    }
-    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20)) << log.file.name;
-    fmt::print("{}:{}\n", log.file.name, outcome.Summary());
-    EXPECT_EQ(outcome.malformed, "") << log.file.name;
-    for (const auto& table : outcome.silent) ADD_FAILURE() << log.file.name << ": " << table;
+    const StreamOutcome outcome = WalkStream(log);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20)) << log.name;
+    fmt::print("{}:{}\n", log.name, outcome.Summary());
+    EXPECT_EQ(outcome.malformed, "") << log.name;
+    for (const auto& table : outcome.silent) ADD_FAILURE() << log.name << ": " << table;
     for (const auto& [op, count] : outcome.lines) lines[op] += count;
     if (outcome.stopped > 0) ++stopped[outcome.first_stop];
     if (outcome.status.ok()) ++whole;
     if (outcome.status.ok()) continue;
     ++refused[Short(outcome.status)];
-    EXPECT_TRUE(IsRefusalByName(outcome.status)) << log.file.name << ": " << outcome.status;
+    EXPECT_TRUE(IsRefusalByName(outcome.status)) << log.name << ": " << outcome.status;
   }
   fmt::print("{} logs, {} of them to their end\n", Logs().size(), whole);
   for (const auto& [op, count] : lines) fmt::print("  {} {}\n", count, op);
@@ -127,14 +96,13 @@ TEST(SuiteLogsTest, RowsAreWhatTheToolsPrint) {
   SKIP_WITHOUT_LOGS();
   std::map<std::string, int> refused, without_schema, stopped;
   int events = 0, row_events = 0, rows = 0, values = 0;
-  for (const SuiteLog& log : Logs()) {
+  for (const BinlogFile& log : Logs()) {
     if (log.encrypted) continue;
-    const auto charset = FittingCharset(log.file.events, [](LogSchema*) {});
-    RowComparison comparison(log.file.name, ServerVersionOf(log.file.events), charset,
-                             PrintBytes(log.bytes));
-    const auto status = comparison.Take(log.file.events);
+    const auto charset = FittingCharset(log.events, [](LogSchema*) {});
+    RowComparison comparison(log.name, ServerVersionOf(log.events), charset, PrintLog(log.bytes));
+    const auto status = comparison.Take(log.events);
     if (!status.ok()) ++refused[Short(status)];
-    fmt::print("{}: {}{}\n", log.file.name, comparison.Summary(),
+    fmt::print("{}: {}{}\n", log.name, comparison.Summary(),
                status.ok() ? "" : "; " + Short(status));
     events += comparison.events();
     row_events += comparison.row_events();
@@ -161,9 +129,9 @@ TEST(SuiteLogsTest, RowsAreWhatTheToolsPrint) {
 TEST(SuiteLogsTest, EveryStatementHasAnOutcome) {
   SKIP_WITHOUT_LOGS();
   std::map<std::string, int> kinds, refused;
-  for (const SuiteLog& log : Logs()) {
+  for (const BinlogFile& log : Logs()) {
     EventParser parser;
-    for (const std::string& raw : log.file.events) {
+    for (const std::string& raw : log.events) {
       auto event = parser.Parse(raw);
       if (!event.ok()) break;
       if (event->header.type != EventType::kQuery) continue;
@@ -177,7 +145,7 @@ TEST(SuiteLogsTest, EveryStatementHasAnOutcome) {
       if (query->sql_mode.has_value()) context.SetSqlMode(*query->sql_mode);
       const auto parsed = worker::ddl::Parse(query->statement, context);
       if (const auto* unparsed = std::get_if<worker::ddl::Unparsed>(&parsed)) {
-        ++refused[fmt::format("{}: {}: {}", log.file.name, unparsed->reason,
+        ++refused[fmt::format("{}: {}: {}", log.name, unparsed->reason,
                               query->statement.substr(0, 200))];
       } else {
         ++kinds[worker::ddl::Describe(parsed)];
