@@ -321,6 +321,19 @@ TEST_P(TransactionFormsTest, ForeignKeyActions) {
   ExpectEqual();
 }
 
+// REFERENCES without a database means the referencing table's, whatever the session's is, and
+// column names in any case.
+TEST_P(TransactionFormsTest, ForeignKeysWrittenElsewhere) {
+  Begin({"CREATE TABLE p (Id INT PRIMARY KEY)"});
+  Run({"CREATE DATABASE other", "CREATE TABLE other.p (id INT PRIMARY KEY)", "USE other",
+       "CREATE TABLE d.c (id INT PRIMARY KEY, p INT, FOREIGN KEY (P) REFERENCES p (ID)"
+       " ON DELETE CASCADE)",
+       "USE d", "INSERT INTO p VALUES (1), (2)", "INSERT INTO c VALUES (1, 1), (2, 2)",
+       "DELETE FROM p WHERE id = 1"});
+  ExpectEqual();
+  EXPECT_EQ(Pg(replica_->target()).One("SELECT count(*) FROM d.c"), "1");
+}
+
 // Values that are equal there and not here: the children leave, and say why.
 TEST_P(TransactionFormsTest, ForeignKeyActionsOnText) {
   Begin({"CREATE TABLE p (code VARCHAR(10) PRIMARY KEY)",

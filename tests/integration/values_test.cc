@@ -238,6 +238,23 @@ TEST_P(ValuesTest, UniqueIndexesOverValuesThatBecomeEqual) {
       "f");
 }
 
+TEST_P(ValuesTest, LabelsThatAreNoText) {
+  StartSource(
+      "CREATE TABLE l (id INT PRIMARY KEY, e ENUM(x'92', 'a', x'9341') CHARACTER SET binary);"
+      "INSERT INTO l VALUES (1, 1), (2, 2)");
+  const RunResult init = replica_->Ctl({"init_replica", "--source", "s"});
+  if (!IsMysql()) {
+    EXPECT_NE(init.exit_code, 0);
+    EXPECT_THAT(init.err, HasSubstr("table l column e: the server shows bytes of its labels as ?"));
+    return;
+  }
+  EXPECT_EQ(init.exit_code, 0) << init.err;
+  replica_->Start("s");
+  Source("INSERT INTO l VALUES (3, 3)");
+  replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+  EXPECT_EQ(Target("SELECT string_agg(e::text, ' ' ORDER BY id) FROM d.l"), "\\x92 a \\x9341");
+}
+
 TEST_P(ValuesTest, KeysOfCaseInsensitiveAndPaddedCollations) {
   std::string tables, changes;
   const std::vector<std::string> types = {

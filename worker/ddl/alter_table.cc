@@ -25,12 +25,12 @@ struct ColumnFate {
 class Alteration {
  public:
   Alteration(const AlterTable& alter, const v1::TableDef& before, const CharsetDefault& database,
-             const SessionContext& context, const TableBuilder::PrimaryKeyOf& primary_key_of)
+             const SessionContext& context, const TableBuilder::FindTable& find_table)
       : alter_(alter),
         before_(before),
         database_(database),
         context_(context),
-        builder_(v1::TableDef(before), context, primary_key_of),
+        builder_(v1::TableDef(before), context, find_table),
         fates_(before.columns_size()) {}
 
   absl::StatusOr<AlterResult> Run() {
@@ -89,6 +89,7 @@ class Alteration {
         }
       } else if (const auto* to = std::get_if<RenameTo>(&action)) {
         result_.rename_to = to->table;
+        builder_.SetSchema(to->table.schema);
       } else if (const auto* loses = std::get_if<LosesRows>(&action)) {
         Recopy(fmt::format("{} changes rows without logging them", loses->what));
         result_.brings_rows = true;
@@ -388,8 +389,8 @@ class Alteration {
 absl::StatusOr<AlterResult> ApplyAlter(const AlterTable& alter, const v1::TableDef& before,
                                        const CharsetDefault& database,
                                        const SessionContext& context,
-                                       const TableBuilder::PrimaryKeyOf& primary_key_of) {
-  return Alteration(alter, before, database, context, primary_key_of).Run();
+                                       const TableBuilder::FindTable& find_table) {
+  return Alteration(alter, before, database, context, find_table).Run();
 }
 
 }  // namespace chameleon::worker::ddl

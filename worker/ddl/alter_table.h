@@ -30,6 +30,6 @@ struct AlterResult {
 absl::StatusOr<AlterResult> ApplyAlter(const AlterTable& alter, const v1::TableDef& before,
                                        const CharsetDefault& database,
                                        const SessionContext& context,
-                                       const TableBuilder::PrimaryKeyOf& primary_key_of);
+                                       const TableBuilder::FindTable& find_table);
 
 }  // namespace chameleon::worker::ddl

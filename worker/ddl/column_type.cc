@@ -108,9 +108,15 @@ class Reader {
     return value;
   }
   // A label in single quotes; nothing when it has no end.
+  // Bytes that are no text stand as x'92' (MySQL): the label is \x92.
   std::optional<std::string> Label() {
-    if (!Take('\'')) return std::nullopt;
     std::string label;
+    SkipSpace();
+    if (rest_.starts_with("x'")) {
+      rest_.remove_prefix(1);
+      label = "\\x";
+    }
+    if (!Take('\'')) return std::nullopt;
     for (size_t i = 0; i < rest_.size(); ++i) {
       char c = rest_[i];
       if (c == '\\' && i + 1 < rest_.size()) {

@@ -202,8 +202,10 @@ void ParseBareExpression(Cursor& in) {
 
 void ParseReferences(Cursor& in, v1::ForeignKeyDef* def) {
   in.ExpectWord("REFERENCES");
+  const bool qualified = in.IsSymbol('.', 1);
   const TableRef table = in.Table();
-  def->mutable_referenced()->set_schema(table.schema);
+  // Else it is in the referencing table's database, whatever the session's is.
+  if (qualified) def->mutable_referenced()->set_schema(table.schema);
   def->mutable_referenced()->set_table(table.table);
   if (in.TakeSymbol('(')) {
     do {

@@ -249,6 +249,10 @@ void MakeBinary(TypeSpec* type) {
     case v1::LONGTEXT:
       type->base = static_cast<v1::BaseType>(type->base + (v1::TINYBLOB - v1::TINYTEXT));
       break;
+    case v1::ENUM:
+    case v1::SET:
+      type->charset = "binary";
+      break;
     default:
       break;
   }

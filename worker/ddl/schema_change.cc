@@ -73,7 +73,6 @@ class Changer {
   bool Wants(const TableRef& ref) const {
     return lookup_.Wants(ref) || (known_.contains(RefKey(ref)) && lookup_.HasLeft(ref));
   }
-  std::vector<std::string> PrimaryKey(const TableRef& ref) const;
   TableChange& Add(TableChange::Kind kind, const TableRef& ref);
   void Stop(const TableRef& ref, std::string_view reason);
   void Recopy(const TableRef& ref, std::string_view reason, const v1::TableDef* after = nullptr);
@@ -112,17 +111,6 @@ std::vector<v1::TableDef> Changer::Tables() const {
     if (def) tables.push_back(*def);
   }
   return tables;
-}
-
-std::vector<std::string> Changer::PrimaryKey(const TableRef& ref) const {
-  std::vector<std::string> columns;
-  const v1::TableDef* def = Find(ref);
-  if (def == nullptr) return columns;
-  for (const v1::IndexDef& index : def->indexes()) {
-    if (index.kind() != v1::IndexDef::PRIMARY) continue;
-    for (const v1::IndexPart& part : index.parts()) columns.push_back(part.column());
-  }
-  return columns;
 }
 
 TableChange& Changer::Add(TableChange::Kind kind, const TableRef& ref) {
@@ -200,7 +188,7 @@ absl::StatusOr<v1::TableDef> Changer::Build(const CreateTable& create) const {
   v1::TableDef empty;
   SetName(create.table, empty.mutable_name());
   TableBuilder builder(std::move(empty), context_,
-                       [this](const TableRef& ref) { return PrimaryKey(ref); });
+                       [this](const TableRef& ref) { return Find(ref); });
   std::optional<CharsetDefault> database = lookup_.Database(create.table.schema);
   if (!database && !create.options.charset && !create.options.collation) {
     return absl::FailedPreconditionError("the database's default character set is not known");
@@ -287,7 +275,7 @@ void Changer::operator()(const AlterTable& alter) {
       lookup_.Database(alter.table.schema)
           .value_or(CharsetDefault{before.charset(), before.collation()});
   auto result = ApplyAlter(alter, before, database, context_,
-                           [this](const TableRef& ref) { return PrimaryKey(ref); });
+                           [this](const TableRef& ref) { return Find(ref); });
   if (!result.ok()) {
     CopyAnew(alter, Text(result.status()));
     return;
@@ -371,8 +359,7 @@ void Changer::operator()(const RenameTable& rename) {
                                       });
     if (replaced && Find(pair.from) != nullptr) {
       Recopy(pair.from, "a table that is not followed was renamed to it");
-      if (Wants(pair.to))
-        Recopy(pair.to, "it was renamed from a table that is copied again");
+      if (Wants(pair.to)) Recopy(pair.to, "it was renamed from a table that is copied again");
       continue;
     }
     Rename(pair.from, pair.to, swapped);

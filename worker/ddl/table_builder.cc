@@ -247,17 +247,35 @@ void TableBuilder::AddForeignKey(const ForeignKeySpec& written) {
     key.name = fmt::format("{}{}", prefix, highest + 1);
   }
   key.def.set_name(key.name);
-  if (key.def.referenced_columns().empty() && primary_key_of_) {
-    const TableRef parent{key.def.referenced().schema(), key.def.referenced().table()};
-    for (const std::string& column : primary_key_of_(parent)) {
-      key.def.add_referenced_columns(column);
-    }
+  if (key.def.referenced().schema().empty()) {
+    key.def.mutable_referenced()->set_schema(schema_.empty() ? def_.name().schema() : schema_);
   }
   for (std::string* action : {key.def.mutable_on_delete(), key.def.mutable_on_update()}) {
     // MySQL knows no difference and prints neither.
     if (action->empty() || (*action == "NO ACTION" && !context_.mariadb())) *action = "RESTRICT";
   }
   *def_.add_foreign_keys() = key.def;
+}
+
+// Columns as their tables spell them; REFERENCES without a list means the primary key.
+void TableBuilder::FinishForeignKey(v1::ForeignKeyDef* key) {
+  const auto spell = [](const v1::TableDef& def, auto* columns) {
+    for (std::string& name : *columns) {
+      for (const v1::ColumnDef& column : def.columns()) {
+        if (SameName(column.name(), name)) name = column.name();
+      }
+    }
+  };
+  spell(def_, key->mutable_columns());
+  const TableRef ref{key->referenced().schema(), key->referenced().table()};
+  const bool itself = ref == TableRef{def_.name().schema(), def_.name().table()};
+  const v1::TableDef* parent = itself ? &def_ : find_table_ ? find_table_(ref) : nullptr;
+  if (parent == nullptr) return;
+  for (const v1::IndexDef& index : parent->indexes()) {
+    if (index.kind() != v1::IndexDef::PRIMARY || !key->referenced_columns().empty()) continue;
+    for (const auto& part : index.parts()) key->add_referenced_columns(part.column());
+  }
+  spell(*parent, key->mutable_referenced_columns());
 }
 
 void TableBuilder::AddSystemVersioning() {
@@ -325,6 +343,7 @@ absl::Status TableBuilder::Finish() {
       }
     }
   }
+  for (v1::ForeignKeyDef& key : *def_.mutable_foreign_keys()) FinishForeignKey(&key);
   // As ORDER BY does in information_schema: MariaDB compares upper case, MySQL lower case.
   auto sorted_as = [this](const std::string& name) {
     return context_.mariadb() ? UpperAscii(LowerName(name)) : LowerName(name);

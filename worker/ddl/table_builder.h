@@ -24,11 +24,11 @@ bool CanHavePrefix(const v1::ColumnDef& column);
 
 class TableBuilder {
  public:
-  // The columns of a referenced table's primary key, for REFERENCES without a list.
-  using PrimaryKeyOf = std::function<std::vector<std::string>(const TableRef&)>;
+  // A referenced table; null when it is not known.
+  using FindTable = std::function<const v1::TableDef*(const TableRef&)>;
 
-  TableBuilder(v1::TableDef def, const SessionContext& context, PrimaryKeyOf primary_key_of)
-      : def_(std::move(def)), context_(context), primary_key_of_(std::move(primary_key_of)) {}
+  TableBuilder(v1::TableDef def, const SessionContext& context, FindTable find_table)
+      : def_(std::move(def)), context_(context), find_table_(std::move(find_table)) {}
 
   v1::TableDef& def() { return def_; }
 
@@ -42,6 +42,8 @@ class TableBuilder {
   void AddForeignKey(const ForeignKeySpec& foreign_key);
   void AddSystemVersioning();
   void DropSystemVersioning();
+  // The table moves to another database in the same statement.
+  void SetSchema(const std::string& schema) { schema_ = schema; }
   // After the last change: primary key columns become NOT NULL, prefixes as long as their column
   // go, indexes and foreign keys come into the schema reader's order.
   // FAILED_PRECONDITION: an index on a column, or over a period, that is not known.
@@ -52,10 +54,12 @@ class TableBuilder {
   void AddPeriodParts(const std::string& period, v1::IndexDef* index);
   void DropServed(const v1::IndexDef& index);
   bool Covered(const v1::IndexDef& index);
+  void FinishForeignKey(v1::ForeignKeyDef* key);
 
   v1::TableDef def_;
   const SessionContext& context_;
-  PrimaryKeyOf primary_key_of_;
+  FindTable find_table_;
+  std::string schema_;  // of the table after the statement, if not def_'s
   std::vector<PeriodSpec> periods_;
   std::string unknown_period_;
 };

@@ -123,12 +123,28 @@ class Reader {
       if (auto s = FillColumn(*t, i, c); !s.ok()) {
         return WithContext(s, fmt::format("table {} column {}", def->name().table(), c->name()));
       }
+      if (auto s = CheckLabels(*def, *c); !s.ok()) return s;
       SetColumnDefault(t->rows[i][fallback], t->Get(i, "EXTRA"), sql_text, c);
       std::string expression = t->Get(i, "GENERATION_EXPRESSION");
       if (expression == "ROW START") def->set_row_start_column(c->name());
       if (expression == "ROW END") def->set_row_end_column(c->name());
     }
     return absl::OkStatus();
+  }
+
+  // MariaDB shows a byte that is no text as ?, and nowhere else what it is.
+  absl::Status CheckLabels(const v1::TableDef& def, const v1::ColumnDef& column) const {
+    const bool shown =
+        server_.kind() != v1::ServerInfo::MARIADB || column.charset() != "binary" ||
+        std::none_of(column.labels().begin(), column.labels().end(),
+                     [](const auto& label) { return label.find('?') != std::string::npos; });
+    if (shown) return absl::OkStatus();
+    return Error(absl::StatusCode::kFailedPrecondition, "LABELS_UNREADABLE",
+                 schema_ + "." + def.name().table(),
+                 fmt::format("table {} column {}: the server shows bytes of its labels as ?: {}",
+                             def.name().table(), column.name(), column.column_type()),
+                 "Give the column another character set than binary, or add the table to "
+                 "skip_tables.");
   }
 
   static absl::Status FillColumn(const Table& t, size_t i, v1::ColumnDef* c) {

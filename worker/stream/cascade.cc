@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -47,7 +48,8 @@ std::vector<CascadeRule> CascadeRulesOf(const std::string& schema, const std::st
                        .updates = Acts(key.on_update()),
                        .update_sets_null = key.on_update() == "SET NULL"};
       if (!rule.deletes && !rule.updates) continue;
-      for (int i = 0; parent != nullptr && i < key.columns_size(); ++i) {
+      const int columns = std::min(key.columns_size(), key.referenced_columns_size());
+      for (int i = 0; parent != nullptr && i < columns; ++i) {
         const int from = ColumnIndex(*parent, key.referenced_columns(i));
         const int to = ColumnIndex(def, key.columns(i));
         if (from < 0 || to < 0) break;

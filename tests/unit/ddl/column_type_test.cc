@@ -56,6 +56,7 @@ TEST(ColumnTypeTest, ServerSpellings) {
       {"enum('a','b,''c''')", "enum [a] [b,'c']"},
       {"enum('','x\\\\y','l\\nf')", "enum [] [x\\y] [l\nf]"},
       {"set('a b','c)')", "set [a b] [c)]"},
+      {"enum(x'92','a')", "enum [\\x92] [a]"},
       {"json", "json"},
       {"geometry", "geometry"},
       {"point", "point"},
