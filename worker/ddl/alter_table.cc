@@ -99,7 +99,9 @@ class Alteration {
     return status;
   }
 
+  // CONVERT TO is for the columns; an option beside it is for those that come later (MariaDB).
   absl::Status Options() {
+    bool written = false;
     for (const AlterAction& action : alter_.actions) {
       if (const auto* set = std::get_if<SetOptions>(&action)) {
         if (!set->options.union_or_merge.empty()) {
@@ -107,15 +109,17 @@ class Alteration {
           result_.brings_rows = true;
         }
         builder_.SetOptions(set->options, database_);
+        written = written || set->options.charset || set->options.collation;
       } else if (const auto* to = std::get_if<ConvertCharset>(&action)) {
         std::optional<std::string> charset, collation;
         if (!to->charset.empty()) charset = to->charset;
         if (!to->collation.empty()) collation = to->collation;
         convert_ = ResolveCharset(charset, collation, database_, context_);
-        builder_.def().set_charset(convert_->charset);
-        builder_.def().set_collation(convert_->collation);
       }
     }
+    if (!convert_ || written) return absl::OkStatus();
+    builder_.def().set_charset(convert_->charset);
+    builder_.def().set_collation(convert_->collation);
     return absl::OkStatus();
   }
 
@@ -125,8 +129,8 @@ class Alteration {
       spec.type.charset.clear();
       spec.collation.clear();
     }
-    auto column =
-        BuildColumn(spec, {builder_.def().charset(), builder_.def().collation()}, context_);
+    const CharsetDefault table{builder_.def().charset(), builder_.def().collation()};
+    auto column = BuildColumn(spec, convert_.value_or(table), context_);
     if (!column.ok()) return column;
     if (spec.row_start) builder_.def().set_row_start_column(spec.name);
     if (spec.row_end) builder_.def().set_row_end_column(spec.name);
@@ -363,6 +367,13 @@ class Alteration {
       if (add == nullptr || !add->period.system_time) continue;
       builder_.def().set_row_start_column(add->period.start);
       builder_.def().set_row_end_column(add->period.end);
+    }
+    v1::TableDef& def = builder_.def();
+    if (before_.system_versioned() && def.row_start_column() == before_.row_start_column()) {
+      const std::string start = NameNow(before_.row_start_column());
+      def.set_row_start_column(start);
+      def.set_row_end_column(NameNow(before_.row_end_column()));
+      if (start.empty()) builder_.AddSystemVersioning();  // hidden ones take their place
     }
     for (const AlterAction& action : alter_.actions) {
       if (std::holds_alternative<AddSystemVersioning>(action)) builder_.AddSystemVersioning();

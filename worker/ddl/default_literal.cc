@@ -150,6 +150,7 @@ bool IsServersOwn(const DefaultSpec& spec, const v1::ColumnDef& column) {
   const bool is_date = type == v1::DATE || type == v1::DATETIME || type == v1::TIMESTAMP;
   if (is_date && !is_bytes && !IsPlainDate(spec.text)) return true;
   if ((type == v1::FLOAT || type == v1::DOUBLE) && !is_bytes) return IsNegativeZero(spec.text);
+  if (is_bytes && (type == v1::UUID || type == v1::INET4 || type == v1::INET6)) return true;
   // An IPv4 address in it is an error to one server, and mapped to ::ffff:… by another.
   if (type == v1::INET6) return spec.text.find(':') == std::string::npos;
   if (type >= v1::DATE && type <= v1::TIMESTAMP) {

@@ -348,6 +348,15 @@ void Changer::Rename(const TableRef& from, const TableRef& to, bool swapped) {
 void Changer::operator()(const RenameTable& rename) {
   for (size_t i = 0; i < rename.pairs.size(); ++i) {
     const RenameTable::Pair& pair = rename.pairs[i];
+    // MariaDB: of two tables under one name the session's temporary one goes first.
+    const bool temporary = [&] {
+      for (size_t later = i + 1; later < rename.pairs.size(); ++later) {
+        if (rename.pairs[later].to == pair.from) return false;
+        if (rename.pairs[later].from == pair.from) return true;
+      }
+      return false;
+    }();
+    if (temporary) continue;
     const bool swapped =
         std::any_of(rename.pairs.begin() + static_cast<ptrdiff_t>(i), rename.pairs.end(),
                     [&](const RenameTable::Pair& later) { return later.to == pair.from; });
