@@ -49,7 +49,6 @@ class TransactionFormsTest : public BothServers {
     for (const auto& statement : statements) connection.Exec(statement);
   }
 
-  // Versioned tables, sequences, Aria, two-phase ALTER.
   // WideChanges() of WideTables() under each image, in a session of its own.
   void PlayRowImages(const std::vector<std::string>& images);
 
@@ -332,6 +331,23 @@ TEST_P(TransactionFormsTest, ForeignKeysWrittenElsewhere) {
        "DELETE FROM p WHERE id = 1"});
   ExpectEqual();
   EXPECT_EQ(Pg(replica_->target()).One("SELECT count(*) FROM d.c"), "1");
+}
+
+// MariaDB leaves the children with the old name when the ALTER copies the table.
+TEST_P(TransactionFormsTest, ForeignKeysOfAParentThatIsAlteredAndRenamed) {
+  Begin({"CREATE TABLE p (id INT PRIMARY KEY, v INT)",
+         "CREATE TABLE c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id)"
+         " ON DELETE CASCADE)",
+         "INSERT INTO p VALUES (1, 1), (2, 2)", "INSERT INTO c VALUES (1, 1), (2, 2)"});
+  Run({"ALTER TABLE p MODIFY v BIGINT, RENAME TO q"});
+  replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+  for (int i = 0; i < 300 && !Left().empty(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  Run({"DELETE FROM q WHERE id = 1"});
+  EXPECT_EQ(replica_->Differences("s"), "");
+  EXPECT_EQ(Left(), "");
+  EXPECT_EQ(Pg(replica_->target()).One("SELECT count(*) FROM d.c"), IsMysql() ? "1" : "2");
 }
 
 // Values that are equal there and not here: the children leave, and say why.

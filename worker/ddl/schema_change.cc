@@ -80,6 +80,7 @@ class Changer {
   void Rename(const TableRef& from, const TableRef& to, bool swapped = false);
   void Create(const TableRef& table, const v1::TableDef& def);
   void Store(const v1::TableDef& def) { known_[RefKey(RefOf(def.name()))] = def; }
+  void CopyChildren(const TableRef& parent);
   void CopyAnew(const AlterTable& alter, std::string_view reason);
   void CreateLike(const CreateTable& create);
   absl::StatusOr<v1::TableDef> Build(const CreateTable& create) const;
@@ -301,7 +302,22 @@ void Changer::operator()(const AlterTable& alter) {
     const v1::TableDef other = *Find(*result->recopy_other);
     Recopy(*result->recopy_other, result->recopy_reason, &other);
   }
-  if (result->rename_to) Rename(alter.table, *result->rename_to);
+  if (!result->rename_to) return;
+  Rename(alter.table, *result->rename_to);
+  if (context_.mariadb() && alter.actions.size() > 1) CopyChildren(*result->rename_to);
+}
+
+// MariaDB: when an ALTER copies a table and renames it, the foreign keys on it keep the old name.
+// Whether it copies is not in the log.
+void Changer::CopyChildren(const TableRef& parent) {
+  for (const v1::TableDef& child : Tables()) {
+    const auto& keys = child.foreign_keys();
+    if (RefOf(child.name()) != parent &&
+        std::any_of(keys.begin(), keys.end(),
+                    [&](const auto& key) { return RefOf(key.referenced()) == parent; })) {
+      Recopy(RefOf(child.name()), "its foreign key may have lost the table that was renamed");
+    }
+  }
 }
 
 void Changer::operator()(const DropTable& drop) {
