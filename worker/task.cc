@@ -28,6 +28,20 @@ std::vector<v1::DatabaseDefault> DatabasesOf(const v1::ServerInfo& server) {
   return databases;
 }
 
+// "" without such a table.
+absl::StatusOr<std::string> CharsetNow(const v1::SourceConnection& source,
+                                       const v1::TableName& name) {
+  auto table = source::ReadTableNow(source, name);
+  if (!table.ok()) return table.status();
+  return table->has_value() ? (*table)->charset : std::string();
+}
+
+absl::StatusOr<bool> HasRowsNow(const v1::SourceConnection& source, const v1::TableName& name) {
+  auto table = source::ReadTableNow(source, name);
+  if (!table.ok()) return table.status();
+  return table->has_value() && (*table)->engine != "BLACKHOLE";
+}
+
 }  // namespace
 
 Task::Task(std::shared_ptr<grpc::Channel> channel, const v1::Assignment& assignment,
@@ -115,12 +129,13 @@ absl::Status Task::Replicate() {
   stream::DatabaseDefaults::TableCharset table_charset;
   if (source::SessionsKeepDefaults(server)) {
     table_charset = [this](const v1::TableName& name) {
-      return source::ReadTableCharset(assignment_.connection(), name);
+      return CharsetNow(assignment_.connection(), name);
     };
   }
   stream::SchemaFollower schema(
       assignment_.lease(), server, databases, &tables,
       [&](const v1::ChangeSchemaRequest& request) { return link.ChangeSchema(request); },
+      [this](const v1::TableName& name) { return HasRowsNow(assignment_.connection(), name); },
       table_charset);
   stream::Reader::Options reader_options;
   if (options.replica_batch_size() > 0)

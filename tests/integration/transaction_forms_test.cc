@@ -404,6 +404,32 @@ TEST_P(TransactionFormsTest, MariadbForms) {
   ExpectEqual();
 }
 
+// It is logged like the RENAME of the table that has the same name, which is still there.
+TEST_P(TransactionFormsTest, RenameOfATemporaryNamesake) {
+  if (IsMysql()) GTEST_SKIP() << "MySQL renames the other";
+  Begin({"CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)"});
+  Run({"CREATE TEMPORARY TABLE t (id INT)", "ALTER TABLE t ADD c INT", "TRUNCATE t",
+       "RENAME TABLE t TO tmp", "DROP TABLE tmp", "INSERT INTO t VALUES (2)"});
+  replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+  for (int i = 0; i < 300 && !Left().empty(); ++i) std::this_thread::sleep_for(Millis(100));
+  Run({"INSERT INTO t VALUES (3)"});
+  replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+  EXPECT_EQ(One("SELECT string_agg(id::text, ' ' ORDER BY id) FROM d.t"), "1 2 3");
+  EXPECT_EQ(Left(), "");
+}
+
+// Its engine keeps no rows, but its rows are in the log.
+TEST_P(TransactionFormsTest, RowsOfABlackHole) {
+  if (GetParam() == SourceKind::kMariadb11) GTEST_SKIP() << "the engine is in another package";
+  Begin({"CREATE TABLE t (id INT PRIMARY KEY)", "CREATE TABLE b (id INT) ENGINE=BLACKHOLE"});
+  Run({"INSERT INTO b VALUES (1)", "INSERT INTO t VALUES (1)", "INSERT INTO b VALUES (2)"});
+  replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+  EXPECT_EQ(One("SELECT count(*) FROM d.t"), "1");
+  EXPECT_EQ(Left(), "");
+  EXPECT_EQ(One("SELECT string_agg(t_kind, ' ') FROM sch_chameleon.t_ledger"), "unknown_table:d.b");
+  EXPECT_EQ(One("SELECT count(*) FROM sch_chameleon.t_error_log"), "0");
+}
+
 TEST_P(TransactionFormsTest, StatementFormatStops) {
   Begin({"CREATE TABLE t (id INT PRIMARY KEY)"});
   Run({"SET SESSION binlog_format = STATEMENT", "INSERT INTO t VALUES (1)"});

@@ -124,17 +124,18 @@ bool SessionsKeepDefaults(const v1::ServerInfo& server) {
          ParseVersion(server.version()).number < kMysql8;
 }
 
-absl::StatusOr<std::string> ReadTableCharset(const v1::SourceConnection& config,
-                                             const v1::TableName& name) {
+absl::StatusOr<std::optional<TableNow>> ReadTableNow(const v1::SourceConnection& config,
+                                                     const v1::TableName& name) {
   auto connection = Connection::Open(config);
   if (!connection.ok()) return connection.status();
   auto table = (*connection)
                    ->Query(fmt::format(
-                       "SELECT SUBSTRING_INDEX(TABLE_COLLATION, '_', 1) FROM "
+                       "SELECT SUBSTRING_INDEX(TABLE_COLLATION, '_', 1), ENGINE FROM "
                        "information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
                        QuoteText(name.schema()), QuoteText(name.table())));
   if (!table.ok()) return table.status();
-  return table->rows.empty() ? std::string() : table->Get(0, 0);
+  if (table->rows.empty()) return std::nullopt;
+  return TableNow{table->Get(0, 0), table->Get(0, 1)};
 }
 
 absl::StatusOr<std::string> MariadbGtidPosition(Connection* connection, std::string_view file,

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,9 +36,13 @@ absl::Status ReadCharsets(Connection* connection, v1::ServerInfo* server);
 // Does CREATE TABLE in a session's current database take the default that the session has read with
 // USE, whatever others have made of it since? MariaDB, and MySQL before 8.0.
 bool SessionsKeepDefaults(const v1::ServerInfo& server);
-// The character set that the table gives to new columns, "" when there is no such table.
-absl::StatusOr<std::string> ReadTableCharset(const v1::SourceConnection& config,
-                                             const v1::TableName& name);
+struct TableNow {
+  std::string charset;  // that it gives to new columns
+  std::string engine;
+};
+// The table as it is now; nothing when there is none.
+absl::StatusOr<std::optional<TableNow>> ReadTableNow(const v1::SourceConnection& config,
+                                                     const v1::TableName& name);
 
 struct BinlogStatus {
   std::string file;  // empty: the binary log is off

@@ -81,6 +81,7 @@ absl::Status Reader::Run(source::EventSource* events) {
     position_.Seen(header_);
     ++events_;
     auto status = Handle(*event);
+    if (status.ok() && !unknown_.empty()) status = CopyUnknown();
     if (!status.ok()) return absl::IsCancelled(status) ? status : WithContext(status, Where());
     if (Clock::now() >= next_publish_) PublishStatus();
   }
@@ -329,6 +330,7 @@ absl::Status Reader::OnTableMap(const Event& event) {
       break;
     case Wanted::kUnknown:
       Ignored(fmt::format("unknown_table:{}.{}", mapped->map.schema, mapped->map.table), 0);
+      unknown_.insert({mapped->map.schema, mapped->map.table});
       break;
     case Wanted::kKnown: {
       mapped->not_yet = tables_->NotYet(*state);
@@ -355,6 +357,19 @@ absl::Status Reader::OnTableMap(const Event& event) {
   slot.body.assign(event.body);
   slot.mapped = std::move(mapped);
   return absl::OkStatus();
+}
+
+// Behind the group that their rows were in.
+absl::Status Reader::CopyUnknown() {
+  if (group_ != Group::kNone || commit_deferred_ || !CanEndHere()) return absl::OkStatus();
+  auto action = schema_->CopyUnknown(std::exchange(unknown_, {}), position_.current());
+  if (!action.ok()) return action.status();
+  if (action->batch == nullptr) return absl::OkStatus();
+  maps_.clear();
+  action->batch->end = position_.current();
+  advanced_ = position_.current();
+  action->batch->notes.Take(&tx_.notes);
+  return queue_->PutAlone(std::move(action->batch));
 }
 
 void Reader::StopTable(const std::shared_ptr<TableState>& table, const std::string& reason) {

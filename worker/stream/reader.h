@@ -101,6 +101,7 @@ class Reader {
   void StopTable(const std::shared_ptr<TableState>& table, const std::string& reason);
   absl::Status AdvanceIfDue();
   absl::Status Advance();
+  absl::Status CopyUnknown();
   bool Skips(const TableState& table, binlog::RowKind kind) const;
   void Ignored(const std::string& kind, uint64_t table_id);
   std::string Where() const;
@@ -124,6 +125,7 @@ class Reader {
   absl::flat_hash_map<uint64_t, CachedMap> maps_;  // by table id
 
   Transaction tx_;
+  std::set<std::pair<std::string, std::string>> unknown_;  // rows of these have come
   std::set<std::shared_ptr<TableState>> copied_;  // of the open group: their copies have its rows
   bool tx_spilled_ = false;
   bool commit_deferred_ = false;  // until the rotation: see LogPosition::AddressableByFile

@@ -74,12 +74,13 @@ bool KeepsItsRows(const v1::TableDef& def) {
 
 SchemaFollower::SchemaFollower(const v1::Lease& lease, const v1::ServerInfo& server,
                                const std::vector<v1::DatabaseDefault>& databases,
-                               TableRegistry* tables, ChangeSchema change_schema,
+                               TableRegistry* tables, ChangeSchema change_schema, HasRows has_rows,
                                DatabaseDefaults::TableCharset table_charset)
     : lease_(lease),
       defaults_(server, databases, std::move(table_charset)),
       tables_(tables),
-      change_schema_(std::move(change_schema)) {}
+      change_schema_(std::move(change_schema)),
+      has_rows_(std::move(has_rows)) {}
 
 absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
                                               const v1::Position& position) {
@@ -107,6 +108,25 @@ absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
   auto action = FollowTables(statement, *text, query.error_code, context, position);
   if (action.ok()) action->databases = std::move(changed);
   return action;
+}
+
+absl::StatusOr<Action> SchemaFollower::CopyUnknown(
+    const std::set<std::pair<std::string, std::string>>& tables, const v1::Position& position) {
+  std::vector<TableChange> changes;
+  for (const auto& [schema, table] : tables) {
+    TableChange change;
+    change.set_kind(TableChange::RECOPY);
+    change.mutable_name()->set_schema(schema);
+    change.mutable_name()->set_table(table);
+    const auto has_rows = has_rows_(change.name());
+    if (!has_rows.ok()) return has_rows.status();
+    if (!*has_rows) continue;
+    change.set_reason(std::string(kRecopyReason) +
+                      "its rows are in the log, and no statement there made it");
+    changes.push_back(std::move(change));
+  }
+  if (changes.empty()) return Named(Action::kBenign);
+  return Change(changes, "", position);
 }
 
 absl::StatusOr<Action> SchemaFollower::FollowTables(const ddl::Statement& statement,

@@ -7,7 +7,9 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,10 +29,13 @@ class SchemaFollower {
   using ChangeSchema = std::function<absl::StatusOr<v1::ChangeSchemaResponse>(
       const v1::ChangeSchemaRequest& request)>;
 
+  // Is the table on the source now, with an engine that keeps rows?
+  using HasRows = std::function<absl::StatusOr<bool>(const v1::TableName& name)>;
+
   // `server`, `databases`, `table_charset`: see DatabaseDefaults.
   SchemaFollower(const v1::Lease& lease, const v1::ServerInfo& server,
                  const std::vector<v1::DatabaseDefault>& databases, TableRegistry* tables,
-                 ChangeSchema change_schema,
+                 ChangeSchema change_schema, HasRows has_rows,
                  DatabaseDefaults::TableCharset table_charset = nullptr);
 
   struct Action {
@@ -54,6 +59,11 @@ class SchemaFollower {
   };
   // `position`: the end of the statement's event, or of its group when it is one of its own.
   absl::StatusOr<Action> Follow(const binlog::Query& query, const v1::Position& position);
+
+  // Rows of tables have come that should be here and that nobody has described: they are copied, if
+  // the source has them. kBenign: none of them.
+  absl::StatusOr<Action> CopyUnknown(const std::set<std::pair<std::string, std::string>>& tables,
+                                     const v1::Position& position);
 
  private:
   absl::StatusOr<Action> FollowTables(const ddl::Statement& statement, const std::string& text,
@@ -82,6 +92,7 @@ class SchemaFollower {
   DatabaseDefaults defaults_;
   TableRegistry* const tables_;
   const ChangeSchema change_schema_;
+  const HasRows has_rows_;
 };
 
 }  // namespace chameleon::worker::stream
