@@ -7,36 +7,24 @@
 
 #include <thread>
 
-#include "tests/support/both_servers.h"
-#include "tests/support/replica.h"
+#include "tests/support/live_fixture.h"
 
 namespace chameleon::test {
 namespace {
 
 using ::testing::HasSubstr;
 
-class SchemaChangeTest : public BothServers {
+class SchemaChangeTest : public LiveFixture {
  protected:
   void SetUp() override {
-    BothServers::SetUp();
+    LiveFixture::SetUp();
     if (IsSkipped()) return;
-    postgres_.Start();
-    replica_ = std::make_unique<Replica>(&postgres_);
-    source_ = StartSource(GetParam());
-    source_->Connect().Exec("CREATE DATABASE d");
+    StartSource();
     source_->Connect().Exec("CREATE DATABASE e");
-    Run({"CREATE TABLE w_marker (id INT PRIMARY KEY, n BIGINT NOT NULL)",
-         "INSERT INTO w_marker VALUES (1, 0)"});
   }
 
   void Begin(std::map<std::string, std::string> settings = {}) {
-    replica_->AddSource({.name = "s",
-                         .server = source_.get(),
-                         .schema_mappings = {{"d", "d"}, {"e", "e2"}},
-                         .settings = std::move(settings)});
-    replica_->Setup();
-    replica_->Init("s");
-    replica_->Start("s");
+    Follow(std::move(settings), {{"d", "d"}, {"e", "e2"}});
   }
 
   void Run(const std::vector<std::string>& statements) {
@@ -49,7 +37,7 @@ class SchemaChangeTest : public BothServers {
     }
   }
 
-  std::string One(const std::string& sql) { return Pg(replica_->target()).One(sql); }
+  std::string One(const std::string& sql) { return Target(sql); }
 
   // After Changes().
   void ExpectEqual() {
@@ -63,10 +51,7 @@ class SchemaChangeTest : public BothServers {
   }
 
   void ExpectNoTableLeft(const std::string& but = "") {
-    EXPECT_EQ(One("SELECT coalesce(string_agg(t_source_table || ': ' || t_reason, '; ' ORDER BY "
-                  "t_source_table), '') FROM "
-                  "sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled"),
-              but);
+    EXPECT_EQ(Left(), but);
     EXPECT_EQ(One("SELECT coalesce(string_agg(t_error_message || ' ' || t_detail, '; '), '') FROM "
                   "sch_chameleon.t_error_log"),
               "");
@@ -77,10 +62,6 @@ class SchemaChangeTest : public BothServers {
           "BY i_id_batch, ctid) FROM sch_chameleon.t_log_replica WHERE t_query IS NOT NULL");
     }
   }
-
-  PostgresServer postgres_;
-  std::unique_ptr<SourceServer> source_;
-  std::unique_ptr<Replica> replica_;  // ends before the servers
 };
 
 const std::vector<std::string>& ShopTables() {
