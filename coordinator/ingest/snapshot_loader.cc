@@ -142,6 +142,7 @@ class PgSnapshotLoader final : public SnapshotLoader {
     // Without mutex_: indexes take their time, and progress is asked for meanwhile.
     if (absl::Status status = indexes_->Wait(); !status.ok()) return status;
     std::lock_guard lock(mutex_);
+    if (abandoned_) return absl::AbortedError("the copy was given up");
     for (const auto& [id, table] : tables_) {
       if (!table.finished) {
         return absl::InternalError(fmt::format("table {} was not finished", NameOf(table)));
@@ -151,6 +152,11 @@ class PgSnapshotLoader final : public SnapshotLoader {
     swapped_ = true;
     swap_.Grant();
     return absl::OkStatus();
+  }
+
+  void Abandon() override {
+    std::lock_guard lock(mutex_);
+    abandoned_ = true;
   }
 
   std::pair<uint32_t, uint32_t> IndexProgress() const override { return indexes_->Progress(); }
@@ -190,6 +196,7 @@ class PgSnapshotLoader final : public SnapshotLoader {
   const TargetConnection target_;
   std::mutex mutex_;
   std::unique_ptr<Session> session_;  // from here on guarded by mutex_
+  bool abandoned_ = false;
   LoadingTables tables_;
   TablePlanner planner_;
   Swap swap_;

@@ -58,6 +58,9 @@ class SnapshotLoader {
   // Waits for the indexes, then one transaction: swap the schemas or tables, store tables, schema
   // versions and position, set the source's state. Grants follow.
   virtual absl::Status FinishSnapshot(const v1::FinishSnapshotRequest& request) = 0;
+  // Nothing is swapped after this. A swap that has begun is waited for: the worker that asked for
+  // it may be dead, and nobody listens.
+  virtual void Abandon() = 0;
   // Indexes built and to build, for progress.
   virtual std::pair<uint32_t, uint32_t> IndexProgress() const = 0;
   // After FinishSnapshot: what users had built on the old tables and is not as it was, a line each.

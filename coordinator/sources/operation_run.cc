@@ -85,6 +85,14 @@ void SourceActor::RunOperation(const std::string& operation, const Task& task,
   spdlog::info("{} begins {}", task.command, Tag());
   std::string result;
   absl::Status status = task.run(operation, &result);
+  std::shared_ptr<ingest::SnapshotLoader> loader;
+  {
+    std::lock_guard lock(mutex_);
+    loader = loader_;
+  }
+  // A swap that comes after this would store its own state over the one that is stored here.
+  if (loader != nullptr && !status.ok()) loader->Abandon();
+  loader.reset();
   Publish(nullptr);
   bool cancelled = false, stopped = false;
   {

@@ -16,7 +16,8 @@
 #include "coordinator/target/type_change.h"
 #include "coordinator/target/type_map.h"
 #include "tests/integration/modify_cases.h"
-#include "tests/support/live_fixture.h"
+#include "tests/support/both_servers.h"
+#include "tests/support/replica.h"
 #include "worker/ddl/column_type.h"
 
 namespace chameleon::test {
@@ -36,14 +37,24 @@ struct Pair {
   std::string Text() const { return from->spec->type + " -> " + to->spec->type; }
 };
 
-class ModifyColumnTest : public LiveSessionFixture {
+class ModifyColumnTest : public BothServers {
  protected:
   void SetUp() override {
-    LiveSessionFixture::SetUp();
+    BothServers::SetUp();
     if (IsSkipped()) return;
+    postgres_.Start();
+    replica_ = std::make_unique<Replica>(&postgres_);
+    source_ = StartSource(GetParam());
+    db_ = std::make_unique<Mysql>(source_->Address());
     Exec("SET SESSION sql_mode = '', time_zone = '+02:00'");
+    Exec("CREATE DATABASE d");
     Exec("CREATE DATABASE probe");
+    Exec("USE d");
+    Exec("CREATE TABLE w_marker (id INT PRIMARY KEY, n BIGINT)");
+    Exec("INSERT INTO w_marker VALUES (1, 0)");
   }
+
+  void Exec(const std::string& sql) { db_->Exec(sql); }
 
   // The types as the server describes them, and what they become here.
   void Describe() {
@@ -171,6 +182,10 @@ class ModifyColumnTest : public LiveSessionFixture {
     }
   }
 
+  PostgresServer postgres_;
+  std::unique_ptr<SourceServer> source_;
+  std::unique_ptr<Mysql> db_;
+  std::unique_ptr<Replica> replica_;  // ends before the servers
   std::vector<Column> columns_;
 };
 

@@ -38,7 +38,8 @@ class RowMaker {
     std::vector<Column> columns;  // that can be written
   };
 
-  std::vector<Table> Tables(const std::string& schema);
+  std::vector<Table> Tables(const std::string& schema, const std::set<std::string>& names);
+  std::set<std::string> Names(const std::string& schema);
   std::string ValueOf(const Column& column);
   std::string Number(const Column& column, int kind);
   std::string Text(const Column& column, int kind);

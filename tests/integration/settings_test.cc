@@ -6,17 +6,25 @@
 #include <filesystem>
 #include <functional>
 
-#include "tests/support/live_fixture.h"
+#include "tests/support/both_servers.h"
+#include "tests/support/replica.h"
 
 namespace chameleon::test {
 namespace {
 
 using ::testing::HasSubstr;
 
-class SettingsTest : public LiveFixture {
+class SettingsTest : public BothServers {
  protected:
+  void SetUp() override {
+    BothServers::SetUp();
+    if (IsSkipped()) return;
+    postgres_.Start();
+    replica_ = std::make_unique<Replica>(&postgres_);
+  }
+
   void StartSmall(std::map<std::string, std::string> settings) {
-    source_ = test::StartSource(GetParam());
+    source_ = StartSource(GetParam());
     source_->LoadText(
         "CREATE DATABASE d; USE d;"
         "CREATE TABLE w_marker (id INT PRIMARY KEY, n BIGINT); INSERT INTO w_marker VALUES (1, 0);"
@@ -33,12 +41,27 @@ class SettingsTest : public LiveFixture {
     replica_->Setup();
   }
 
+  void Source(const std::string& sql) { source_->LoadText(sql, "d"); }
+  std::string Target(const std::string& sql) { return Pg(replica_->target()).One(sql); }
+  void TargetExec(const std::string& sql) { Pg(replica_->target()).Exec(sql); }
   std::string State() { return Target("SELECT enm_status FROM sch_chameleon.t_sources"); }
   std::string Disabled() {
     return Target(
         "SELECT coalesce(string_agg(v_table_name || ': ' || t_reason, ','), '')"
         " FROM sch_chameleon.t_replica_tables WHERE b_replicated AND NOT b_replica_enabled");
   }
+  bool WaitFor(const std::function<bool()>& done, int seconds = 60) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+    while (!done()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      std::this_thread::sleep_for(Millis(50));
+    }
+    return true;
+  }
+
+  PostgresServer postgres_;
+  std::unique_ptr<SourceServer> source_;
+  std::unique_ptr<Replica> replica_;  // ends before the servers
 };
 
 TEST_P(SettingsTest, GrantSelectToAndAMissingRole) {

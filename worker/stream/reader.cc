@@ -375,7 +375,7 @@ absl::Status Reader::CopyUnknown() {
 void Reader::StopTable(const std::shared_ptr<TableState>& table, const std::string& reason) {
   spdlog::error("table leaves the replica tbl={} pos={}: {}", table->FullName(),
                 PositionText(position_.current()), reason);
-  table->stopped = true;
+  table->Leave(reason);
   tx_.stops.push_back({table, reason});
 }
 

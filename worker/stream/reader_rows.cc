@@ -166,12 +166,30 @@ void Reader::StopChildren(const MappedTable& mapped, RowKind kind) {
   }
 }
 
+// What the engine did to a child is not known, and so neither what that did to the child's
+// children.
 void Reader::StopChild(const MappedTable& mapped, const CascadeRule& rule) {
-  StopTable(
-      rule.child,
-      fmt::format("rows of {}.{} were changed on the source, which may change rows of {} through "
-                  "a foreign key without logging them; which ones cannot be told here",
-                  mapped.map.schema, mapped.map.table, rule.child->FullName()));
+  // Where the parent is copied again, or has just been, the children must be, too.
+  std::shared_ptr<TableState> parent;
+  const bool copied =
+      mapped.copied != nullptr ||
+      (tables_->Find(mapped.map.schema, mapped.map.table, &parent) == Wanted::kIgnored &&
+       parent->IsToBeCopied());
+  const std::string reason = fmt::format(
+      "{}rows of {}.{} were changed on the source, which may change rows of {} through a foreign "
+      "key without logging them; which ones cannot be told here",
+      copied ? kRecopyReason : "", mapped.map.schema, mapped.map.table, rule.child->FullName());
+  std::vector<std::shared_ptr<TableState>> concerned = {rule.child};
+  while (!concerned.empty()) {
+    const auto table = std::move(concerned.back());
+    concerned.pop_back();
+    if (table->stopped || tables_->NotYet(*table)) continue;
+    StopTable(table, reason);
+    const auto& name = table->version.def().name();
+    for (auto& next : CascadeRulesOf(name.schema(), name.table(), nullptr, *tables_)) {
+      concerned.push_back(std::move(next.child));
+    }
+  }
 }
 
 // Sends the parent's rows, then the children's, as parts of one transaction.

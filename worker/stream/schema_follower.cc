@@ -22,9 +22,6 @@ using Action = SchemaFollower::Action;
 using ddl::TransactionControl;
 using v1::TableChange;
 
-// The coordinator copies tables again that left for a reason that begins so.
-constexpr std::string_view kRecopyReason = "it must be copied again: ";
-
 Action Named(Action::Kind kind, std::string name = {}) {
   Action action;
   action.kind = kind;
@@ -388,7 +385,7 @@ absl::Status SchemaFollower::UpdateRegistry(const TableChange& change, const v1:
 void SchemaFollower::Stop(const v1::TableName& name, const std::string& reason, Batch* batch) {
   std::shared_ptr<TableState> state;
   if (tables_->Find(name.schema(), name.table(), &state) != Wanted::kKnown) return;
-  state->stopped = true;
+  state->Leave(reason);
   spdlog::error("table leaves the replica tbl={}: {}", state->FullName(), reason);
   batch->stops.push_back({state, reason});
 }

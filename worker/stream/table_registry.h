@@ -22,6 +22,9 @@
 
 namespace chameleon::worker::stream {
 
+// The coordinator copies tables again that left for a reason that begins so.
+inline constexpr std::string_view kRecopyReason = "it must be copied again: ";
+
 // One version of one table.
 struct TableState {
   v1::TableVersion version;
@@ -31,9 +34,19 @@ struct TableState {
   // Made in this stream, and no row has come since. Reader thread.
   bool empty = false;
   std::atomic<bool> stopped = false;  // left the replica: changes are ignored
+  bool stopped_to_be_copied = false;  // for such a reason. Reader thread.
 
   uint64_t id() const { return version.plan().table_id(); }
   std::string FullName() const;  // "schema.table" of the source
+  // From here on its changes are ignored. Reader thread.
+  void Leave(std::string_view reason) {
+    stopped = true;
+    stopped_to_be_copied = reason.starts_with(kRecopyReason);
+  }
+  // It has left, and comes back by itself.
+  bool IsToBeCopied() const {
+    return stopped_to_be_copied || version.plan().reason().starts_with(kRecopyReason);
+  }
 };
 
 // A table as one TABLE_MAP event described it.

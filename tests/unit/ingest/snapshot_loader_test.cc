@@ -189,6 +189,18 @@ TEST_F(SnapshotLoaderTest, GivenUpLeavesNoDebris) {
   EXPECT_EQ(Get("SELECT count(*) FROM sch_chameleon.t_replica_tables"), "0");
 }
 
+// The worker asks for the swap and dies; its operation has ended before the swap begins.
+TEST_F(SnapshotLoaderTest, AbandonedOneDoesNotSwap) {
+  auto loader = Open();
+  const uint64_t id = Plan(loader.get(), Orders());
+  ASSERT_OK(FinishTable(loader.get(), id, 0));
+  const std::string state = Get("SELECT enm_status FROM sch_chameleon.t_sources");
+  loader->Abandon();
+  EXPECT_EQ(Finish(loader.get()).code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(Get("SELECT x FROM shop.old"), "1");
+  EXPECT_EQ(Get("SELECT enm_status FROM sch_chameleon.t_sources"), state);
+}
+
 TEST_F(SnapshotLoaderTest, LeftoversOfAKilledOneGo) {
   sql_->Exec("CREATE SCHEMA _shop_tmp; CREATE TABLE _shop_tmp.orders (x int)");
   EXPECT_OK(SnapshotLoader::Clean(target_, source_));
