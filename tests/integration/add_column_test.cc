@@ -12,8 +12,7 @@
 #include <thread>
 
 #include "tests/integration/type_cases.h"
-#include "tests/support/both_servers.h"
-#include "tests/support/replica.h"
+#include "tests/support/live_fixture.h"
 
 namespace chameleon::test {
 namespace {
@@ -116,25 +115,15 @@ const std::vector<std::string>& Copied() {
   return kColumns;
 }
 
-class AddColumnTest : public BothServers {
+class AddColumnTest : public LiveSessionFixture {
  protected:
   void SetUp() override {
-    BothServers::SetUp();
+    LiveSessionFixture::SetUp();
     if (IsSkipped()) return;
-    postgres_.Start();
-    replica_ = std::make_unique<Replica>(&postgres_);
-    source_ = StartSource(GetParam());
-    db_ = std::make_unique<Mysql>(source_->Address());
     // The rows of a column without default depend on no mode; a session's zone makes moments.
     Exec("SET SESSION sql_mode = '', time_zone = '+02:00'");
-    Exec("CREATE DATABASE d");
     Exec("CREATE DATABASE probe");
-    Exec("USE d");
-    Exec("CREATE TABLE w_marker (id INT PRIMARY KEY, n BIGINT)");
-    Exec("INSERT INTO w_marker VALUES (1, 0)");
   }
-
-  void Exec(const std::string& sql) { db_->Exec(sql); }
 
   bool Accepts(const std::string& column) {
     if (db_->TryExec("CREATE TEMPORARY TABLE probe.t (id INT PRIMARY KEY, " + column + ")") != 0) {
@@ -242,10 +231,6 @@ class AddColumnTest : public BothServers {
   static constexpr size_t kColumnsMax = 40;
   static constexpr unsigned kUnsafe = 1674, kNullInNotNull = 1138;
 
-  PostgresServer postgres_;
-  std::unique_ptr<SourceServer> source_;
-  std::unique_ptr<Mysql> db_;
-  std::unique_ptr<Replica> replica_;  // ends before the servers
   std::map<std::string, std::vector<std::string>> tables_;
 };
 

@@ -8,8 +8,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "tests/support/both_servers.h"
-#include "tests/support/replica.h"
+#include "tests/support/live_fixture.h"
 
 namespace chameleon::test {
 namespace {
@@ -17,18 +16,11 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class CommandsTest : public BothServers {
+class CommandsTest : public LiveFixture {
  protected:
-  void SetUp() override {
-    BothServers::SetUp();
-    if (IsSkipped()) return;
-    postgres_.Start();
-    replica_ = std::make_unique<Replica>(&postgres_);
-  }
-
   // One schema d with a marker for WaitCaughtUp and a few tables.
   void StartSmall(std::map<std::string, std::string> settings = {}, SourceOptions options = {}) {
-    source_ = StartSource(GetParam(), std::move(options));
+    source_ = test::StartSource(GetParam(), std::move(options));
     source_->LoadText(
         "CREATE DATABASE d; USE d;"
         "CREATE TABLE w_marker (id INT PRIMARY KEY, n BIGINT); INSERT INTO w_marker VALUES (1, 0);"
@@ -47,9 +39,6 @@ class CommandsTest : public BothServers {
     replica_->Setup();
   }
 
-  void Source(const std::string& sql) { source_->LoadText(sql, "d"); }
-  std::string Target(const std::string& sql) { return Pg(replica_->target()).One(sql); }
-  void TargetExec(const std::string& sql) { Pg(replica_->target()).Exec(sql); }
   std::string State() {
     return Target("SELECT enm_status FROM sch_chameleon.t_sources WHERE t_source = 'd'");
   }
@@ -60,27 +49,18 @@ class CommandsTest : public BothServers {
   }
   std::string ReplicaDifferences() { return replica_->Differences("d"); }
 
-  void WaitFor(const std::string& what, const std::function<bool()>& done, int seconds = 60) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
-    while (!done()) {
-      if (std::chrono::steady_clock::now() > end) {
-        FAIL() << what << "\n"
-               << replica_->MustCtl({"show_status", "--source", "d"}) << replica_->Logs();
-      }
-      std::this_thread::sleep_for(Millis(50));
-    }
+  void MustBe(const std::string& what, const std::function<bool()>& done, int seconds = 60) {
+    if (WaitFor(done, seconds)) return;
+    FAIL() << what << "\n"
+           << replica_->MustCtl({"show_status", "--source", "d"}) << replica_->Logs();
   }
 
   // A row that replay finds missing: the table leaves the replica.
   void Break(const std::string& table) {
     TargetExec(fmt::format("DELETE FROM d.{} WHERE id = 1", table));
     Source(fmt::format("UPDATE {} SET id = 101 WHERE id = 1", table));
-    WaitFor(table + " is disabled", [&] { return Disabled().find(table) != std::string::npos; });
+    MustBe(table + " is disabled", [&] { return Disabled().find(table) != std::string::npos; });
   }
-
-  PostgresServer postgres_;
-  std::unique_ptr<SourceServer> source_;
-  std::unique_ptr<Replica> replica_;  // ends before the servers
 };
 
 // ---- sync_tables, refresh_schema
@@ -106,7 +86,7 @@ TEST_P(CommandsTest, SyncTablesRepairsDisabledTablesOfARunningSource) {
 
 // Everything at once: writes go on while tables are copied again, again and again.
 TEST_P(CommandsTest, SyncAndRefreshUnderLoad) {
-  source_ = StartSource(GetParam());
+  source_ = test::StartSource(GetParam());
   source_->Connect().Exec("CREATE DATABASE d");
   replica_->AddSource({.name = "d", .server = source_.get(), .schema_mappings = {{"d", "d"}}});
   Workload workload(source_->Address(), "d", {.seed = Seed(), .bulk_rows = 2000});
@@ -203,7 +183,7 @@ TEST_P(CommandsTest, PreparedRowsAreNeitherLostNorBroughtTwice) {
   xa.Exec("XA COMMIT 'y'");
   replica_->Start("d");
   if (!source_->is_mariadb()) {
-    WaitFor("c leaves", [&] { return Disabled() == "c"; });
+    MustBe("c leaves", [&] { return Disabled() == "c"; });
     EXPECT_THAT(Target("SELECT t_reason FROM sch_chameleon.t_replica_tables WHERE"
                        " v_table_name = 'c'"),
                 HasSubstr("its rows were prepared as XA transaction"));
@@ -278,7 +258,7 @@ TEST_P(CommandsTest, SyncRepairsTheTableThatStoppedTheSource) {
   replica_->Start("d");
   TargetExec("DELETE FROM d.c WHERE id = 1");
   Source("UPDATE c SET v = 11 WHERE id = 1; INSERT INTO a (v) VALUES ('six')");
-  WaitFor("the source stops", [&] { return State() == "error"; });
+  MustBe("the source stops", [&] { return State() == "error"; });
   RunResult refused = replica_->Ctl({"sync_tables", "--source", "d", "--tables", "d.c"});
   EXPECT_THAT(refused.err, HasSubstr("enable_replica"));
   replica_->MustCtl({"enable_replica", "--source", "d"});
@@ -298,12 +278,12 @@ TEST_P(CommandsTest, ACoordinatorKilledDuringASyncLeavesARunningSource) {
   reader.Exec("BEGIN");
   reader.Query("SELECT * FROM d.c");
   replica_->MustCtl({"sync_tables", "--source", "d", "--tables", "d.c", "--no-wait"});
-  WaitFor("it is syncing", [&] { return State() == "syncing"; });
+  MustBe("it is syncing", [&] { return State() == "syncing"; });
   std::this_thread::sleep_for(Millis(500));
   for (pid_t pid : replica_->Pids("chameleon-coordinator")) kill(pid, SIGKILL);
   reader.Exec("ROLLBACK");
   replica_->MustCtl({"show_status"});
-  WaitFor("it runs again", [&] { return State() == "running"; });
+  MustBe("it runs again", [&] { return State() == "running"; });
   Source("INSERT INTO c (v) VALUES (60)");
   EXPECT_EQ(ReplicaDifferences(), "");
   EXPECT_EQ(Target("SELECT count(*) FROM pg_namespace WHERE nspname = '_d_tmp'"), "0");
@@ -318,13 +298,13 @@ TEST_P(CommandsTest, ATableWhoseRowsAreUnknownIsCopiedAgainByItself) {
       "ALTER TABLE b DROP PRIMARY KEY, ADD COLUMN n INT NOT NULL AUTO_INCREMENT PRIMARY KEY;"
       "INSERT INTO b (id, a_id) VALUES (9, 2); CREATE TABLE made (PRIMARY KEY (id)) AS SELECT id,"
       " v FROM a; INSERT INTO made VALUES (77, 'x')");
-  WaitFor("both are copied", [&] {
+  MustBe("both are copied", [&] {
     return Disabled() == "" && Target("SELECT to_regclass('d.made') IS NOT NULL") == "t" &&
            Target(
                "SELECT count(*) FROM pg_attribute WHERE attrelid = 'd.b'::regclass AND attname ="
                " 'n'") == "1";
   });
-  WaitFor("it runs", [&] { return State() == "running"; });
+  MustBe("it runs", [&] { return State() == "running"; });
   Source("UPDATE made SET v = 'y' WHERE id = 77; DELETE FROM b WHERE n = 1");
   EXPECT_EQ(ReplicaDifferences(), "");
 }
@@ -372,15 +352,15 @@ TEST_P(CommandsTest, AutoMaintenanceRunsByTheInterval) {
   const auto last = [&] {
     return Target("SELECT coalesce(ts_last_maintenance::text, '') FROM sch_chameleon.t_sources");
   };
-  WaitFor("first maintenance", [&] { return last() != ""; });
+  MustBe("first maintenance", [&] { return last() != ""; });
   const std::string first = last();
-  WaitFor("second maintenance", [&] { return last() != first; });
-  WaitFor("it runs", [&] { return State() == "running"; });
+  MustBe("second maintenance", [&] { return last() != first; });
+  MustBe("it runs", [&] { return State() == "running"; });
   EXPECT_EQ(ReplicaDifferences(), "");
   // The interval is counted from the catalogue: a new coordinator does not begin anew.
   TargetExec("UPDATE sch_chameleon.t_sources SET ts_last_maintenance = now() + interval '1 hour'");
   for (pid_t pid : replica_->Pids("chameleon-coordinator")) kill(pid, SIGTERM);
-  WaitFor("it ends", [&] { return replica_->Pids("chameleon-coordinator").empty(); });
+  MustBe("it ends", [&] { return replica_->Pids("chameleon-coordinator").empty(); });
   const std::string set = last();
   replica_->MustCtl({"show_status"});
   std::this_thread::sleep_for(std::chrono::seconds(8));
@@ -470,7 +450,7 @@ TEST_P(CommandsTest, StopAllAndEnable) {
   EXPECT_TRUE(replica_->Pids("chameleon-worker").empty());
   replica_->MustCtl({"stop_all_replicas"});
   for (pid_t pid : replica_->Pids("chameleon-coordinator")) kill(pid, SIGKILL);
-  WaitFor("it ends", [&] { return replica_->Pids("chameleon-coordinator").empty(); });
+  MustBe("it ends", [&] { return replica_->Pids("chameleon-coordinator").empty(); });
   TargetExec(
       "UPDATE sch_chameleon.t_sources SET enm_status = 'error', b_paused = true, b_maintenance ="
       " true");
@@ -492,7 +472,7 @@ TEST_P(CommandsTest, DebugEndsWithCtrlC) {
                 "test"},
        .env = {"CHAMELEON_HOME=" + replica_->home().string(), "CHAMELEON_ALLOW_ROOT=1"},
        .log = log});
-  WaitFor("it runs", [&] { return State() == "running"; });
+  MustBe("it runs", [&] { return State() == "running"; });
   Source("INSERT INTO c (v) VALUES (6)");
   EXPECT_EQ(ReplicaDifferences(), "");
   EXPECT_TRUE(debug.Running());

@@ -16,8 +16,7 @@
 #include "coordinator/target/type_change.h"
 #include "coordinator/target/type_map.h"
 #include "tests/integration/modify_cases.h"
-#include "tests/support/both_servers.h"
-#include "tests/support/replica.h"
+#include "tests/support/live_fixture.h"
 #include "worker/ddl/column_type.h"
 
 namespace chameleon::test {
@@ -37,24 +36,14 @@ struct Pair {
   std::string Text() const { return from->spec->type + " -> " + to->spec->type; }
 };
 
-class ModifyColumnTest : public BothServers {
+class ModifyColumnTest : public LiveSessionFixture {
  protected:
   void SetUp() override {
-    BothServers::SetUp();
+    LiveSessionFixture::SetUp();
     if (IsSkipped()) return;
-    postgres_.Start();
-    replica_ = std::make_unique<Replica>(&postgres_);
-    source_ = StartSource(GetParam());
-    db_ = std::make_unique<Mysql>(source_->Address());
     Exec("SET SESSION sql_mode = '', time_zone = '+02:00'");
-    Exec("CREATE DATABASE d");
     Exec("CREATE DATABASE probe");
-    Exec("USE d");
-    Exec("CREATE TABLE w_marker (id INT PRIMARY KEY, n BIGINT)");
-    Exec("INSERT INTO w_marker VALUES (1, 0)");
   }
-
-  void Exec(const std::string& sql) { db_->Exec(sql); }
 
   // The types as the server describes them, and what they become here.
   void Describe() {
@@ -182,10 +171,6 @@ class ModifyColumnTest : public BothServers {
     }
   }
 
-  PostgresServer postgres_;
-  std::unique_ptr<SourceServer> source_;
-  std::unique_ptr<Mysql> db_;
-  std::unique_ptr<Replica> replica_;  // ends before the servers
   std::vector<Column> columns_;
 };
 

@@ -7,63 +7,33 @@
 
 #include <thread>
 
-#include "tests/support/both_servers.h"
-#include "tests/support/replica.h"
+#include "tests/support/live_fixture.h"
 
 namespace chameleon::test {
 namespace {
 
 constexpr char kHidden[] = "_d_online";
 
-class OnlineChange : public BothServers {
+class OnlineChange : public LiveFixture {
  protected:
   void SetUp() override {
-    BothServers::SetUp();
+    LiveFixture::SetUp();
     if (IsSkipped()) return;
-    postgres_.Start();
-    replica_ = std::make_unique<Replica>(&postgres_);
-    source_ = StartSource(GetParam());
-    source_->Connect().Exec("CREATE DATABASE d");
+    StartSource();
     source_->Connect().Exec("SET GLOBAL log_bin_trust_function_creators=1");
-    Run({"CREATE TABLE w_marker (id INT PRIMARY KEY, n BIGINT NOT NULL)",
-         "INSERT INTO w_marker VALUES (1, 0)",
-         "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20) NOT NULL, n INT,"
+    Run(
+        {"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(20) NOT NULL, n INT,"
          " kind ENUM('x','y') DEFAULT 'x', KEY k_name (name))",
          "INSERT INTO t (name, n, kind) VALUES ('one', 1, 'x'), ('two', 2, 'y'), ('three', 3, "
          "NULL)"});
   }
 
-  void Begin() {
-    replica_->AddSource({.name = "s", .server = source_.get(), .schema_mappings = {{"d", "d"}}});
-    replica_->Setup();
-    replica_->Init("s");
-    replica_->Start("s");
-  }
-
-  void Run(const std::vector<std::string>& statements) {
-    auto connection = source_->Connect("d");
-    for (const auto& statement : statements) connection.Exec(statement);
-  }
-
-  std::string One(const std::string& sql) { return Pg(replica_->target()).One(sql); }
-
   // "d: t w_marker, _d_online: _t_gho"
   std::string Shown(const std::string& schema) {
-    return One(
+    return Target(
         fmt::format("SELECT coalesce(string_agg(tablename, ' ' ORDER BY tablename), '') FROM "
                     "pg_tables WHERE schemaname = '{}'",
                     schema));
-  }
-
-  void CatchUp() { replica_->WaitCaughtUp("s", std::chrono::seconds(60)); }
-
-  void WaitForCopies() {
-    CatchUp();
-    for (int i = 0; i < 600 && One("SELECT count(*) FROM sch_chameleon.t_replica_tables WHERE NOT "
-                                   "b_replica_enabled") != "0";
-         ++i) {
-      std::this_thread::sleep_for(Millis(100));
-    }
   }
 
   // `errors`: those that are expected; "*": any.
@@ -71,25 +41,18 @@ class OnlineChange : public BothServers {
     WaitForCopies();
     EXPECT_EQ(replica_->Differences("s", std::chrono::seconds(60)), "");
     EXPECT_EQ(Shown("d"), "t w_marker");
-    EXPECT_EQ(One("SELECT coalesce(string_agg(t_source_table || ': ' || t_reason, '; '), '') FROM "
-                  "sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled"),
-              "");
+    EXPECT_EQ(Left(), "");
     if (errors != "*") {
-      EXPECT_EQ(One("SELECT coalesce(string_agg(t_error_message, '; '), '') FROM "
-                    "sch_chameleon.t_error_log"),
-                errors);
+      EXPECT_EQ(ErrorLog(), errors);
     }
-    EXPECT_EQ(One(fmt::format("SELECT count(*) FROM pg_namespace WHERE nspname = '{}'", kHidden)),
-              "0");
-    EXPECT_EQ(One("SELECT string_agg(indexname, ',' ORDER BY indexname) FROM pg_indexes WHERE "
-                  "schemaname = 'd' AND tablename = 't'"),
+    EXPECT_EQ(
+        Target(fmt::format("SELECT count(*) FROM pg_namespace WHERE nspname = '{}'", kHidden)),
+        "0");
+    EXPECT_EQ(Target("SELECT string_agg(indexname, ',' ORDER BY indexname) FROM pg_indexes WHERE "
+                     "schemaname = 'd' AND tablename = 't'"),
               "idx_t_k_name,pk_t");
-    EXPECT_EQ(One("SELECT count(*) FROM pg_type WHERE typname LIKE 'enum\\_%'"), "1");
+    EXPECT_EQ(Target("SELECT count(*) FROM pg_type WHERE typname LIKE 'enum\\_%'"), "1");
   }
-
-  PostgresServer postgres_;
-  std::unique_ptr<SourceServer> source_;
-  std::unique_ptr<Replica> replica_;  // ends before the servers
 };
 
 // Up to the moment before the swap. The change is one that could not be made in place if there were
@@ -129,12 +92,12 @@ const std::vector<std::string>& GhostSwap() {
 }
 
 TEST_P(OnlineChange, GhostWhileRunning) {
-  Begin();
+  Follow();
   Run(GhostBefore());
   CatchUp();
   EXPECT_EQ(Shown("d"), "t w_marker");
   EXPECT_EQ(Shown(kHidden), "_t_del _t_ghc _t_gho");
-  EXPECT_EQ(One("SELECT string_agg(name || n, ',' ORDER BY id) FROM _d_online._t_gho"),
+  EXPECT_EQ(Target("SELECT string_agg(name || n, ',' ORDER BY id) FROM _d_online._t_gho"),
             "one00:00:01,three00:00:03,late00:00:04");
   Run({GhostSwap()[0], GhostSwap()[1], GhostSwap()[2]});
   CatchUp();
@@ -145,7 +108,7 @@ TEST_P(OnlineChange, GhostWhileRunning) {
 }
 
 TEST_P(OnlineChange, GhostAsABacklogAndAcrossKills) {
-  Begin();
+  Follow();
   replica_->Stop("s");
   Run(GhostBefore());
   replica_->Start("s");
@@ -158,7 +121,7 @@ TEST_P(OnlineChange, GhostAsABacklogAndAcrossKills) {
 // Tables that are there when the snapshot is taken are copied as they are; the swap is exact.
 TEST_P(OnlineChange, GhostWithASnapshotInTheMiddle) {
   Run(GhostBefore());
-  Begin();
+  Follow();
   CatchUp();
   EXPECT_EQ(Shown("d"), "_t_del _t_ghc _t_gho t w_marker");
   Run(GhostSwap());
@@ -167,7 +130,7 @@ TEST_P(OnlineChange, GhostWithASnapshotInTheMiddle) {
 
 // Rows come through triggers; names are taken, so there is one underscore more.
 TEST_P(OnlineChange, PtOnlineSchemaChange) {
-  Begin();
+  Follow();
   Run(
       {"CREATE TABLE `d`.`__t_new` (`id` int NOT NULL AUTO_INCREMENT, `name` varchar(20) NOT NULL,"
        " `n` int DEFAULT NULL, `kind` enum('x','y') DEFAULT 'x', PRIMARY KEY (`id`),"
@@ -191,7 +154,7 @@ TEST_P(OnlineChange, PtOnlineSchemaChange) {
   CatchUp();
   EXPECT_EQ(Shown("d"), "t w_marker");
   EXPECT_EQ(Shown(kHidden), "__t_new");
-  EXPECT_EQ(One("SELECT string_agg(id || name, ',' ORDER BY id) FROM _d_online.__t_new"),
+  EXPECT_EQ(Target("SELECT string_agg(id || name, ',' ORDER BY id) FROM _d_online.__t_new"),
             "2two,4during,30three");
   Run({"RENAME TABLE `d`.`t` TO `d`.`_t_old`, `d`.`__t_new` TO `d`.`t`"});
   CatchUp();
@@ -206,7 +169,7 @@ TEST_P(OnlineChange, PtOnlineSchemaChange) {
 // The new table must be copied again on the way (a column that the source computes for rows that
 // are there): it stays unseen, and so does the swap stay exact.
 TEST_P(OnlineChange, ACopyThatIsMadeAgainStaysUnseen) {
-  Begin();
+  Follow();
   Run({"CREATE TABLE _t_new LIKE t", "INSERT INTO _t_new SELECT * FROM t",
        "ALTER TABLE _t_new ADD COLUMN made DATETIME NOT NULL DEFAULT now()"});
   WaitForCopies();
@@ -220,7 +183,7 @@ TEST_P(OnlineChange, ACopyThatIsMadeAgainStaysUnseen) {
 
 // A change that is given up, and a copy of the source made anew, leave nothing behind.
 TEST_P(OnlineChange, NothingIsLeftBehind) {
-  Begin();
+  Follow();
   Run(GhostBefore());
   CatchUp();
   EXPECT_EQ(Shown(kHidden), "_t_del _t_ghc _t_gho");

@@ -6,25 +6,17 @@
 #include <filesystem>
 #include <functional>
 
-#include "tests/support/both_servers.h"
-#include "tests/support/replica.h"
+#include "tests/support/live_fixture.h"
 
 namespace chameleon::test {
 namespace {
 
 using ::testing::HasSubstr;
 
-class SettingsTest : public BothServers {
+class SettingsTest : public LiveFixture {
  protected:
-  void SetUp() override {
-    BothServers::SetUp();
-    if (IsSkipped()) return;
-    postgres_.Start();
-    replica_ = std::make_unique<Replica>(&postgres_);
-  }
-
   void StartSmall(std::map<std::string, std::string> settings) {
-    source_ = StartSource(GetParam());
+    source_ = test::StartSource(GetParam());
     source_->LoadText(
         "CREATE DATABASE d; USE d;"
         "CREATE TABLE w_marker (id INT PRIMARY KEY, n BIGINT); INSERT INTO w_marker VALUES (1, 0);"
@@ -41,27 +33,12 @@ class SettingsTest : public BothServers {
     replica_->Setup();
   }
 
-  void Source(const std::string& sql) { source_->LoadText(sql, "d"); }
-  std::string Target(const std::string& sql) { return Pg(replica_->target()).One(sql); }
-  void TargetExec(const std::string& sql) { Pg(replica_->target()).Exec(sql); }
   std::string State() { return Target("SELECT enm_status FROM sch_chameleon.t_sources"); }
   std::string Disabled() {
     return Target(
         "SELECT coalesce(string_agg(v_table_name || ': ' || t_reason, ','), '')"
         " FROM sch_chameleon.t_replica_tables WHERE b_replicated AND NOT b_replica_enabled");
   }
-  bool WaitFor(const std::function<bool()>& done, int seconds = 60) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
-    while (!done()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      std::this_thread::sleep_for(Millis(50));
-    }
-    return true;
-  }
-
-  PostgresServer postgres_;
-  std::unique_ptr<SourceServer> source_;
-  std::unique_ptr<Replica> replica_;  // ends before the servers
 };
 
 TEST_P(SettingsTest, GrantSelectToAndAMissingRole) {

@@ -8,8 +8,7 @@
 
 #include <thread>
 
-#include "tests/support/both_servers.h"
-#include "tests/support/replica.h"
+#include "tests/support/live_fixture.h"
 
 namespace chameleon::test {
 namespace {
@@ -46,24 +45,17 @@ constexpr const char* kPlane =
     "PARAMETER[\"False northing\",0,AUTHORITY[\"EPSG\",\"8807\"]],UNIT[\"metre\",1],"
     "AXIS[\"X\",EAST],AXIS[\"Y\",NORTH]]'";
 
-class SpatialTest : public BothServers {
+class SpatialTest : public LiveSessionFixture {
  protected:
   void SetUp() override {
-    BothServers::SetUp();
+    LiveSessionFixture::SetUp();
     if (IsSkipped()) return;
-    postgres_.Start();
-    replica_ = std::make_unique<Replica>(&postgres_);
-    source_ = StartSource(GetParam());
-    db_ = std::make_unique<Mysql>(source_->Address());
     Exec("SET SESSION sql_mode = ''");
     for (const auto& form : kForms) Exec("CREATE DATABASE " + form);
     Exec("CREATE DATABASE large");
     Exec("CREATE TABLE ddl.w_marker (id INT PRIMARY KEY, n BIGINT)");
     Exec("INSERT INTO ddl.w_marker VALUES (1, 0)");
   }
-
-  void Exec(const std::string& sql) { db_->Exec(sql); }
-  std::string One(const std::string& sql) { return Pg(replica_->target()).One(sql); }
 
   // The extension is where the administrator put it, not on the search path of our sessions.
   void Begin() {
@@ -162,19 +154,19 @@ class SpatialTest : public BothServers {
   }
 
   std::string TypesOf(const std::string& form) {
-    return One(
+    return Target(
         fmt::format("SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', '"
                     " ORDER BY attname) FROM pg_attribute WHERE attrelid = '{}.g'::regclass AND"
                     " attnum > 0 AND NOT attisdropped",
                     form));
   }
   std::string Left() {
-    return One(
+    return Target(
         "SELECT coalesce(string_agg(t_source_table || ': ' || t_reason, '; '), '') FROM "
         "sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled");
   }
   std::string Ledger() {
-    return One(
+    return Target(
         "SELECT coalesce(string_agg(concat_ws(' ', t_source_table, t_kind, i_count,"
         " t_example_key), '; ' ORDER BY t_source_table, t_kind), '')"
         " FROM sch_chameleon.t_ledger JOIN sch_chameleon.t_replica_tables USING (i_id_table)");
@@ -201,9 +193,9 @@ class SpatialTest : public BothServers {
   }
   void ExpectLargeSridsDropped() {
     for (const std::string form : {"snap", "stream"}) {
-      EXPECT_EQ(One("SELECT string_agg(ST_SRID(p) || ':' || ST_AsText(p), ' ' ORDER BY id) FROM"
-                    " large." +
-                    form),
+      EXPECT_EQ(Target("SELECT string_agg(ST_SRID(p) || ':' || ST_AsText(p), ' ' ORDER BY id) FROM"
+                       " large." +
+                       form),
                 "999999:POINT(1 2) 0:POINT(1 2) 0:POINT(1 2)")
           << form;
     }
@@ -230,30 +222,26 @@ class SpatialTest : public BothServers {
     Exec("INSERT INTO stream.i VALUES (2, ST_GeomFromText('POINT(5 6)', 3857))");
   }
   void ExpectIndexes() {
-    EXPECT_EQ(One("SELECT string_agg(tablename || ' ' || substring(indexdef from 'USING.*'), ', '"
-                  " ORDER BY schemaname) FROM pg_indexes WHERE indexdef LIKE '%gist%'"),
-              "i USING gist (p), i USING gist (p)");
+    EXPECT_EQ(
+        Target("SELECT string_agg(tablename || ' ' || substring(indexdef from 'USING.*'), ', '"
+               " ORDER BY schemaname) FROM pg_indexes WHERE indexdef LIKE '%gist%'"),
+        "i USING gist (p), i USING gist (p)");
   }
 
   // Whatever the order in the source's texts: POINT(10.5 -20) is 10.5° north.
   void ExpectLongitudeIsX(const std::string& form) {
     const std::string where = fmt::format(" FROM {}.g WHERE p4326 IS NOT NULL", form);
-    EXPECT_EQ(One("SELECT ST_X(p4326) || ' ' || ST_Y(p4326)" + where),
+    EXPECT_EQ(Target("SELECT ST_X(p4326) || ' ' || ST_Y(p4326)" + where),
               db_->One("SELECT CONCAT(ST_Longitude(p4326), ' ', ST_Latitude(p4326))" + where));
-    EXPECT_EQ(One("SELECT ST_Y(p4326)" + where), "10.5");
+    EXPECT_EQ(Target("SELECT ST_Y(p4326)" + where), "10.5");
     // Metres between two points tell whether the axes mean the same there and here.
     const double theirs = std::stod(db_->One(
         "SELECT ST_Distance_Sphere(p4326, ST_GeomFromText('POINT(11 -25)', 4326))" + where));
     const double ours = std::stod(
-        One("SELECT ST_DistanceSphere(p4326, ST_SetSRID(ST_MakePoint(-25, 11), 4326))" + where));
+        Target("SELECT ST_DistanceSphere(p4326, ST_SetSRID(ST_MakePoint(-25, 11), 4326))" + where));
     EXPECT_NEAR(ours / theirs, 1, 0.001) << form;
     EXPECT_THAT(TypesOf(form), HasSubstr("p4326 geometry(Point,4326)"));
   }
-
-  PostgresServer postgres_;
-  std::unique_ptr<SourceServer> source_;
-  std::unique_ptr<Mysql> db_;
-  std::unique_ptr<Replica> replica_;  // ends before the servers
 };
 
 TEST_P(SpatialTest, SnapshotStreamAndSchemaChangesHaveTheSourcesValues) {

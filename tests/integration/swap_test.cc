@@ -3,8 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/support/both_servers.h"
-#include "tests/support/replica.h"
+#include "tests/support/live_fixture.h"
 
 namespace chameleon::test {
 namespace {
@@ -12,17 +11,10 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class SwapTest : public BothServers {
+class SwapTest : public LiveFixture {
  protected:
-  void SetUp() override {
-    BothServers::SetUp();
-    if (IsSkipped()) return;
-    postgres_.Start();
-    replica_ = std::make_unique<Replica>(&postgres_);
-  }
-
   void StartSmall(std::map<std::string, std::string> settings = {}) {
-    source_ = StartSource(GetParam());
+    source_ = test::StartSource(GetParam());
     source_->LoadText(
         "CREATE DATABASE d; USE d;"
         "CREATE TABLE w_marker (id INT PRIMARY KEY, n BIGINT); INSERT INTO w_marker VALUES (1, 0);"
@@ -69,14 +61,6 @@ class SwapTest : public BothServers {
         " (SELECT convalidated FROM pg_constraint WHERE conname = 'on_a'),"
         " (SELECT count(*) FROM pg_trigger WHERE tgname = 'seen'))");
   }
-
-  void Source(const std::string& sql) { source_->LoadText(sql, "d"); }
-  std::string Target(const std::string& sql) { return Pg(replica_->target()).One(sql); }
-  void TargetExec(const std::string& sql) { Pg(replica_->target()).Exec(sql); }
-
-  PostgresServer postgres_;
-  std::unique_ptr<SourceServer> source_;
-  std::unique_ptr<Replica> replica_;
 };
 
 TEST_P(SwapTest, WhatUsersHaveBuiltIsMadeAgainOrNamed) {
@@ -148,10 +132,11 @@ TEST_P(SwapTest, TablesThatStay) {
 
 // A source that is itself a replica.
 TEST_P(SwapTest, ACascadingSource) {
-  auto primary = StartSource(GetParam(), {.args = {"--server-id=11"}});
-  source_ = StartSource(GetParam(), {.args = {"--server-id=12", GetParam() == SourceKind::kMariadb
-                                                                    ? "--log-slave-updates=1"
-                                                                    : "--log-replica-updates=1"}});
+  auto primary = test::StartSource(GetParam(), {.args = {"--server-id=11"}});
+  source_ = test::StartSource(
+      GetParam(),
+      {.args = {"--server-id=12", GetParam() == SourceKind::kMariadb ? "--log-slave-updates=1"
+                                                                     : "--log-replica-updates=1"}});
   const bool mariadb = GetParam() == SourceKind::kMariadb;
   const Rows end =
       primary->Connect().Query(mariadb ? "SHOW MASTER STATUS" : "SHOW BINARY LOG STATUS");

@@ -6,42 +6,21 @@
 
 #include <thread>
 
-#include "tests/support/both_servers.h"
-#include "tests/support/replica.h"
+#include "tests/support/live_fixture.h"
 
 namespace chameleon::test {
 namespace {
 
 using ::testing::HasSubstr;
 
-class ValuesTest : public BothServers {
+class ValuesTest : public LiveFixture {
  protected:
-  void SetUp() override {
-    BothServers::SetUp();
-    if (IsSkipped()) return;
-    postgres_.Start();
-    replica_ = std::make_unique<Replica>(&postgres_);
+  void StartWith(const std::string& tables) {
+    StartSource();
+    Source(tables);
+    AddSource("s");
   }
-
-  void StartSource(const std::string& tables) {
-    source_ = test::StartSource(GetParam());
-    source_->Connect().Exec("CREATE DATABASE d");
-    Source(
-        "CREATE TABLE w_marker (id INT PRIMARY KEY, n BIGINT);"
-        "INSERT INTO w_marker VALUES (1, 0);" +
-        tables);
-    replica_->AddSource({.name = "s", .server = source_.get(), .schema_mappings = {{"d", "d"}}});
-    replica_->Setup();
-  }
-  void Source(const std::string& sql) {
-    source_->Connect("d").Exec("SET SESSION sql_mode = ''; " + sql);
-  }
-  std::string Target(const std::string& sql) { return Pg(replica_->target()).One(sql); }
-  std::string Left() {
-    return Target(
-        "SELECT coalesce(string_agg(t_source_table || ': ' || t_reason, '; ' ORDER BY 1), '') FROM "
-        "sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled");
-  }
+  void Source(const std::string& sql) { LiveFixture::Source("SET SESSION sql_mode = ''; " + sql); }
   std::string Ledger() {
     return Target(
         "SELECT coalesce(string_agg(concat_ws(' ', t_source_table, t_kind, i_count,"
@@ -78,14 +57,10 @@ class ValuesTest : public BothServers {
                     " attrelid = 'd.{}'::regclass AND attname = '{}'",
                     column.substr(0, dot), column.substr(dot + 1)));
   }
-
-  PostgresServer postgres_;
-  std::unique_ptr<SourceServer> source_;
-  std::unique_ptr<Replica> replica_;  // ends before the servers
 };
 
 TEST_P(ValuesTest, LedgerCountsEachAlteredValueWithItsFirstExample) {
-  StartSource(
+  StartWith(
       "CREATE TABLE l (id INT, k VARCHAR(5), d DATE, t VARCHAR(9), e ENUM('x'),"
       " PRIMARY KEY (id, k));"
       "INSERT INTO l VALUES (1, 'a', '0000-00-00', 'ok', 'x'),"
@@ -132,7 +107,7 @@ TEST_P(ValuesTest, LedgerCountsEachAlteredValueWithItsFirstExample) {
 }
 
 TEST_P(ValuesTest, OverridesInSnapshotStreamAndSchemaChanges) {
-  StartSource(
+  StartWith(
       "CREATE TABLE a (id INT PRIMARY KEY, n DECIMAL(10,2), v VARCHAR(36), j LONGTEXT,"
       " t DATETIME(3), x DECIMAL(10,3));"
       "CREATE TABLE b (id INT PRIMARY KEY, v VARCHAR(36), n DECIMAL(10,2));"
@@ -169,7 +144,7 @@ TEST_P(ValuesTest, OverridesInSnapshotStreamAndSchemaChanges) {
 
 // Refused before the first row, and nothing is touched.
 TEST_P(ValuesTest, ImpossibleOverridesAreRefusedWhenTheTableIsPlanned) {
-  StartSource("CREATE TABLE a (id INT PRIMARY KEY, v VARCHAR(36), n DECIMAL(10,2))");
+  StartWith("CREATE TABLE a (id INT PRIMARY KEY, v VARCHAR(36), n DECIMAL(10,2))");
   const auto refusal = [&](const std::string& entries) {
     Override(entries);
     RunResult init = replica_->Ctl({"init_replica", "--source", "s"});
@@ -199,7 +174,7 @@ TEST_P(ValuesTest, ImpossibleOverridesAreRefusedWhenTheTableIsPlanned) {
 
 // The server's check of a document can be switched off; an override believes the type.
 TEST_P(ValuesTest, TextsThatAreNoDocumentsAreNamed) {
-  StartSource(
+  StartWith(
       "CREATE TABLE a (id INT PRIMARY KEY, j LONGTEXT); CREATE TABLE b (id INT PRIMARY KEY);"
       "INSERT INTO a VALUES (1, '{\"a\": 1}')");
   Override(Entry("longtext", "jsonb", "*"));
@@ -226,7 +201,7 @@ TEST_P(ValuesTest, TextsThatAreNoDocumentsAreNamed) {
 
 // Keys that the source's collation takes for one and bytes do not: each change finds its row.
 TEST_P(ValuesTest, UniqueIndexesOverValuesThatBecomeEqual) {
-  StartSource(
+  StartWith(
       "CREATE TABLE u (id INT PRIMARY KEY, f TINYINT(1), UNIQUE KEY k (f));"
       "INSERT INTO u VALUES (1, 2), (2, 3)");
   EXPECT_THAT(replica_->MustCtl({"init_replica", "--source", "s"}),
@@ -239,7 +214,7 @@ TEST_P(ValuesTest, UniqueIndexesOverValuesThatBecomeEqual) {
 }
 
 TEST_P(ValuesTest, LabelsThatAreNoText) {
-  StartSource(
+  StartWith(
       "CREATE TABLE l (id INT PRIMARY KEY, e ENUM(x'92', 'a', x'9341') CHARACTER SET binary);"
       "INSERT INTO l VALUES (1, 1), (2, 2)");
   const RunResult init = replica_->Ctl({"init_replica", "--source", "s"});
@@ -279,7 +254,7 @@ TEST_P(ValuesTest, KeysOfCaseInsensitiveAndPaddedCollations) {
         "UPDATE {0} SET k = 'e' WHERE n = 2; COMMIT; UPDATE {0} SET n = n + 10;",
         t);
   }
-  StartSource(tables);
+  StartWith(tables);
   replica_->Init("s");
   replica_->Start("s");
   Source(changes);

@@ -40,7 +40,7 @@ struct TableNow {
   std::string charset;  // that it gives to new columns
   std::string engine;
 };
-// The table as it is now; nothing when there is none.
+// The table as it is now; nothing when there is none (a view or a sequence is none).
 absl::StatusOr<std::optional<TableNow>> ReadTableNow(const v1::SourceConnection& config,
                                                      const v1::TableName& name);
 
