@@ -36,10 +36,13 @@ absl::StatusOr<std::string> CharsetNow(const v1::SourceConnection& source,
   return table->has_value() ? (*table)->charset : std::string();
 }
 
-absl::StatusOr<bool> HasRowsNow(const v1::SourceConnection& source, const v1::TableName& name) {
+absl::StatusOr<stream::SchemaFollower::Now> WhatIs(const v1::SourceConnection& source,
+                                                   const v1::TableName& name) {
+  using Now = stream::SchemaFollower::Now;
   auto table = source::ReadTableNow(source, name);
   if (!table.ok()) return table.status();
-  return table->has_value() && (*table)->engine != "BLACKHOLE";
+  if (!table->has_value()) return Now::kNothing;
+  return (*table)->is_table && (*table)->engine != "BLACKHOLE" ? Now::kTable : Now::kOther;
 }
 
 }  // namespace
@@ -135,7 +138,7 @@ absl::Status Task::Replicate() {
   stream::SchemaFollower schema(
       assignment_.lease(), server, databases, &tables,
       [&](const v1::ChangeSchemaRequest& request) { return link.ChangeSchema(request); },
-      [this](const v1::TableName& name) { return HasRowsNow(assignment_.connection(), name); },
+      [this](const v1::TableName& name) { return WhatIs(assignment_.connection(), name); },
       table_charset);
   stream::Reader::Options reader_options;
   if (options.replica_batch_size() > 0)

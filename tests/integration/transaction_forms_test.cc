@@ -120,6 +120,13 @@ TEST_P(TransactionFormsTest, RenameOfATemporaryNamesake) {
   EXPECT_EQ(Left(), "");
 }
 
+// It is logged, and does nothing: the name is taken.
+TEST_P(TransactionFormsTest, CreateIfNotExistsOverAView) {
+  FollowTables({"CREATE TABLE t (id INT PRIMARY KEY)", "CREATE VIEW v AS SELECT 1 AS one"});
+  Run({"CREATE TABLE IF NOT EXISTS v (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)"});
+  ExpectEqual();
+}
+
 // Its engine keeps no rows, but its rows are in the log.
 TEST_P(TransactionFormsTest, RowsOfABlackHole) {
   if (!IsMysql()) GTEST_SKIP() << "the engine is a plugin there";

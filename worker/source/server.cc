@@ -128,16 +128,15 @@ absl::StatusOr<std::optional<TableNow>> ReadTableNow(const v1::SourceConnection&
                                                      const v1::TableName& name) {
   auto connection = Connection::Open(config);
   if (!connection.ok()) return connection.status();
-  auto table =
-      (*connection)
-          ->Query(fmt::format(
-              "SELECT SUBSTRING_INDEX(TABLE_COLLATION, '_', 1), ENGINE FROM "
-              "information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')"
-              " AND TABLE_SCHEMA = {} AND TABLE_NAME = {}",
-              QuoteText(name.schema()), QuoteText(name.table())));
+  auto table = (*connection)
+                   ->Query(fmt::format(
+                       "SELECT TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED'), SUBSTRING_INDEX("
+                       "TABLE_COLLATION, '_', 1), ENGINE FROM information_schema.TABLES WHERE "
+                       "TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+                       QuoteText(name.schema()), QuoteText(name.table())));
   if (!table.ok()) return table.status();
   if (table->rows.empty()) return std::nullopt;
-  return TableNow{table->Get(0, 0), table->Get(0, 1)};
+  return TableNow{table->Get(0, 0) == "1", table->Get(0, 1), table->Get(0, 2)};
 }
 
 absl::StatusOr<std::string> MariadbGtidPosition(Connection* connection, std::string_view file,

@@ -37,10 +37,11 @@ absl::Status ReadCharsets(Connection* connection, v1::ServerInfo* server);
 // USE, whatever others have made of it since? MariaDB, and MySQL before 8.0.
 bool SessionsKeepDefaults(const v1::ServerInfo& server);
 struct TableNow {
+  bool is_table = false;
   std::string charset;  // that it gives to new columns
   std::string engine;
 };
-// The table as it is now; nothing when there is none (a view or a sequence is none).
+// What has the name now: a table, a view, a sequence; nothing when it is free.
 absl::StatusOr<std::optional<TableNow>> ReadTableNow(const v1::SourceConnection& config,
                                                      const v1::TableName& name);
 

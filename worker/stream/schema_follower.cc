@@ -71,13 +71,13 @@ bool KeepsItsRows(const v1::TableDef& def) {
 
 SchemaFollower::SchemaFollower(const v1::Lease& lease, const v1::ServerInfo& server,
                                const std::vector<v1::DatabaseDefault>& databases,
-                               TableRegistry* tables, ChangeSchema change_schema, HasRows has_rows,
-                               DatabaseDefaults::TableCharset table_charset)
+                               TableRegistry* tables, ChangeSchema change_schema,
+                               AskSource ask_source, DatabaseDefaults::TableCharset table_charset)
     : lease_(lease),
       defaults_(server, databases, std::move(table_charset)),
       tables_(tables),
       change_schema_(std::move(change_schema)),
-      has_rows_(std::move(has_rows)) {}
+      ask_source_(std::move(ask_source)) {}
 
 absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
                                               const v1::Position& position) {
@@ -115,9 +115,9 @@ absl::StatusOr<Action> SchemaFollower::CopyUnknown(
     change.set_kind(TableChange::RECOPY);
     change.mutable_name()->set_schema(schema);
     change.mutable_name()->set_table(table);
-    const auto has_rows = has_rows_(change.name());
-    if (!has_rows.ok()) return has_rows.status();
-    if (!*has_rows) continue;
+    const auto now = ask_source_(change.name());
+    if (!now.ok()) return now.status();
+    if (*now != Now::kTable) continue;
     change.set_reason(std::string(kRecopyReason) +
                       "its rows are in the log, and no statement there made it");
     changes.push_back(std::move(change));
@@ -134,6 +134,7 @@ absl::StatusOr<Action> SchemaFollower::FollowTables(const ddl::Statement& statem
   auto changes = ddl::ApplyStatement(statement, lookup, context);
   if (!changes.ok()) return changes.status();
   std::erase_if(*changes, [&](const TableChange& change) { return IsInCopy(change); });
+  if (auto status = LeaveOutExisting(statement, &*changes); !status.ok()) return status;
   if (auto status = defaults_.CheckImplied(statement, &*changes); !status.ok()) return status;
   for (auto& change : *changes) {
     if (change.kind() == TableChange::RECOPY) {
@@ -179,6 +180,21 @@ bool SchemaFollower::IsOutside(const ddl::Dml& dml, const binlog::Query& query) 
                         return tables_->CoversSchema(std::string(database)) &&
                                !tables_->SameSchema(dml.table->schema, std::string(database));
                       });
+}
+
+// CREATE TABLE IF NOT EXISTS is logged also where a view has the name, and does nothing.
+absl::Status SchemaFollower::LeaveOutExisting(const ddl::Statement& statement,
+                                              std::vector<TableChange>* changes) const {
+  const auto* create = std::get_if<ddl::CreateTable>(&statement);
+  if (create == nullptr || !create->if_not_exists) return absl::OkStatus();
+  for (const TableChange& change : *changes) {
+    const auto now = ask_source_(change.name());
+    if (!now.ok()) return now.status();
+    if (*now != Now::kOther) continue;
+    changes->clear();
+    break;
+  }
+  return absl::OkStatus();
 }
 
 // Made by a statement that its copy has behind it.

@@ -29,13 +29,14 @@ class SchemaFollower {
   using ChangeSchema = std::function<absl::StatusOr<v1::ChangeSchemaResponse>(
       const v1::ChangeSchemaRequest& request)>;
 
-  // Is the table on the source now, with an engine that keeps rows?
-  using HasRows = std::function<absl::StatusOr<bool>(const v1::TableName& name)>;
+  // What has the name on the source now.
+  enum class Now { kNothing, kTable, kOther };  // kOther: a view, a sequence, a table without rows
+  using AskSource = std::function<absl::StatusOr<Now>(const v1::TableName& name)>;
 
   // `server`, `databases`, `table_charset`: see DatabaseDefaults.
   SchemaFollower(const v1::Lease& lease, const v1::ServerInfo& server,
                  const std::vector<v1::DatabaseDefault>& databases, TableRegistry* tables,
-                 ChangeSchema change_schema, HasRows has_rows,
+                 ChangeSchema change_schema, AskSource ask_source,
                  DatabaseDefaults::TableCharset table_charset = nullptr);
 
   struct Action {
@@ -73,6 +74,8 @@ class SchemaFollower {
                                 const std::string& text, const v1::Position& position);
   bool HasChildren(const ddl::TableRef& parent) const;
   bool IsOutside(const ddl::Dml& dml, const binlog::Query& query) const;
+  absl::Status LeaveOutExisting(const ddl::Statement& statement,
+                                std::vector<v1::TableChange>* changes) const;
   bool IsInCopy(const v1::TableChange& change) const;
   absl::StatusOr<Action> Failed(const std::vector<v1::TableChange>& changes,
                                 const std::string& text, uint16_t error_code);
@@ -92,7 +95,7 @@ class SchemaFollower {
   DatabaseDefaults defaults_;
   TableRegistry* const tables_;
   const ChangeSchema change_schema_;
-  const HasRows has_rows_;
+  const AskSource ask_source_;
 };
 
 }  // namespace chameleon::worker::stream
