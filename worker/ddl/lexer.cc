@@ -295,6 +295,8 @@ Token Lexer::Next() {
     token = Quoted(c, TokenKind::kQuotedName);
   } else if (c == '"' && context_.ansi_quotes) {
     token = Quoted(c, TokenKind::kQuotedName);
+  } else if (c == '[' && context_.mssql) {
+    token = Quoted(']', TokenKind::kQuotedName);
   } else if (c == '\'' || c == '"') {
     token = Quoted(c, TokenKind::kString);
   } else if (c == '@') {

@@ -23,6 +23,7 @@ struct SessionContext {
   bool pipes_as_concat = false;
   bool real_as_float = false;
   bool oracle = false;  // MariaDB sql_mode=ORACLE
+  bool mssql = false;   // MariaDB sql_mode=MSSQL: [names]
   bool no_auto_value_on_zero = false;
   bool utf8_is_utf8mb4 = false;  // MySQL 9.7 sql_mode=INTERPRET_UTF8_AS_UTF8MB4
   bool explicit_defaults_for_timestamp = true;
@@ -40,6 +41,7 @@ struct SessionContext {
     ansi_quotes = mode & 0x4;
     no_auto_value_on_zero = mode & 0x80000;
     oracle = mariadb() && (mode & 0x200);
+    mssql = mariadb() && (mode & 0x400);
     no_backslash_escapes = mode & 0x100000;
     utf8_is_utf8mb4 = !mariadb() && (mode & 0x200000000);
   }

@@ -143,6 +143,7 @@ SessionContext ContextOf(std::string_view words) {
   if (has("implicit timestamps")) context.explicit_defaults_for_timestamp = false;
   if (has("without foreign key checks")) context.foreign_key_checks = false;
   if (has("oracle")) context.oracle = true;
+  if (has("mssql")) context.mssql = true;
   if (has("real as float")) context.real_as_float = true;
   if (has("utf8mb4")) context.utf8_is_utf8mb4 = true;
   return context;
