@@ -24,6 +24,7 @@ cmake --build --preset release
 [ $# -gt 0 ] || set -- -LE "oracle|long"
 if [[ " $* " == *" -L "*oracle* ]] && [ "${CHAMELEON_WITHOUT_MYSQL:-}" != 1 ]; then
   tests/support/fetch_suites.sh
+  tests/support/fetch_applications.sh
 fi
 # Two at a time: they mostly wait for servers.
 exec ctest --test-dir build/release --output-on-failure --no-tests=error -j2 "$@"

@@ -41,8 +41,7 @@ class Alteration {
     }
     if (auto s = builder_.Finish(); !s.ok()) return s;
     if (std::string doubt = ForeignKeyDoubt(alter_, before_, context_); !doubt.empty()) {
-      Recopy(doubt);
-      result_.brings_rows = true;
+      return absl::FailedPreconditionError(doubt);
     }
     result_.def = std::move(builder_.def());
     return std::move(result_);
