@@ -13,7 +13,11 @@ std::vector<int> ContinuedColumns(const v1::TableDef& before, const v1::TableDef
   for (int i = 0; i < before.columns_size(); ++i) {
     const std::string& name = before.columns(i).name();
     const auto renamed = now.find(name);
-    by_new_name[renamed == now.end() ? name : renamed->second] = i;
+    if (renamed != now.end()) {
+      by_new_name[renamed->second] = i;
+    } else {
+      by_new_name.emplace(name, i);  // CHANGE e d, DROP d: another column has the name now
+    }
   }
   std::vector<int> out;
   for (const v1::ColumnDef& column : after.columns()) {

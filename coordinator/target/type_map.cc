@@ -15,6 +15,7 @@
 namespace chameleon::coordinator::target {
 namespace {
 
+constexpr std::string_view kInMerge = "MyISAM in MERGE ";  // as the worker's schema reader says
 constexpr size_t kLabelMax = 63;  // bytes; PostgreSQL refuses longer enum labels
 constexpr uint32_t kPostgisSridMax = 999'999;
 
@@ -269,6 +270,30 @@ bool HasOwnEnum(const v1::TablePlan& plan, const v1::ColumnPlan& column) {
              EnumTypeText(plan.target_schema(), plan.target_table(), column.target_name());
 }
 
+namespace {
+
+// Tables whose rows are not in the log under their name, or not as rows.
+std::string NotFollowed(const v1::TableDef& def) {
+  if (std::string_view engine = def.engine(); engine.starts_with(kInMerge)) {
+    return fmt::format(
+        "its rows are changed through the MERGE table {}, too, and are logged as that "
+        "table's",
+        engine.substr(kInMerge.size()));
+  }
+  if (strcasecmp(def.engine().c_str(), "MRG_MYISAM") == 0) {
+    return "engine MERGE: its rows are those of its parts";
+  }
+  for (const v1::ColumnDef& c : def.columns()) {
+    if (def.system_versioned() && c.name() == def.row_start_column() &&
+        c.base_type() == v1::BIGINT) {
+      return "versions by transaction: MariaDB logs its changes as statements";
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
 absl::StatusOr<v1::TablePlan> MapTable(const v1::TableDef& def, const TypeMapOptions& options) {
   v1::TablePlan plan;
   *plan.mutable_source() = def.name();
@@ -283,6 +308,10 @@ absl::StatusOr<v1::TablePlan> MapTable(const v1::TableDef& def, const TypeMapOpt
   }
   if (IsPostgres(def)) {
     plan.set_reason("a source of type pgsql is copied, not followed");
+    return plan;
+  }
+  if (std::string reason = NotFollowed(def); !reason.empty()) {
+    plan.set_reason(reason);
     return plan;
   }
   for (const v1::ColumnDef& c : def.columns()) {

@@ -66,6 +66,11 @@ class Housekeeper {
       if (user == "repl" || user == "system user" || user == "event_scheduler") continue;
       if (*row[0] != std::to_string(sql.thread_id())) sql.TryExec("KILL " + *row[0]);
     }
+    // A source that follows another one is refused.
+    for (const char* name : {"SLAVE", "REPLICA"}) {
+      sql.TryExec(std::string("STOP ") + name);
+      sql.TryExec(std::string("RESET ") + name + " ALL");
+    }
     Restore(&sql);
     RollBackPrepared(&sql);
   }
@@ -104,6 +109,8 @@ class Housekeeper {
       if (!users_.contains(user)) sql.TryExec("DROP USER " + user);
     }
     sql.TryExec("FLUSH PRIVILEGES");
+    // MySQL may leave its directory after files that a test has put there.
+    std::filesystem::remove_all(server_->directory() / "data" / "test");
     sql.Exec("CREATE DATABASE IF NOT EXISTS test");
   }
 

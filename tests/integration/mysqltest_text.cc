@@ -38,10 +38,21 @@ const std::set<std::string>& DroppedCommands() {
 }
 
 bool IsDroppedStatement(const std::string& lower) {
-  static const std::vector<std::string> kBeginnings = {
-      "shutdown",      "restart;",           "reset master",    "reset binary logs",
-      "purge ",        "reset persist",      "set global gtid", "set @@global.gtid",
-      "set gtid_next", "set @@session.gtid", "set session gtid"};
+  static const std::vector<std::string> kBeginnings = {"shutdown",
+                                                       "restart;",
+                                                       "reset master",
+                                                       "reset binary logs",
+                                                       "purge ",
+                                                       "reset persist",
+                                                       "set global gtid",
+                                                       "set @@global.gtid",
+                                                       "set gtid_next",
+                                                       "set @@session.gtid",
+                                                       "set session gtid",
+                                                       "change master",
+                                                       "change replication",
+                                                       "start slave",
+                                                       "start replica"};
   for (const std::string& beginning : kBeginnings) {
     if (lower.starts_with(beginning)) return true;
   }

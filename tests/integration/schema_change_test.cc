@@ -285,6 +285,40 @@ TEST_P(SchemaChangeTest, EmptyTablesAreNeverCopied) {
   ExpectEqualAndNoneLeft();
 }
 
+// One name, two columns: which one goes is told by the statement, not by their places.
+TEST_P(SchemaChangeTest, AColumnTakesTheNameOfOneThatIsDropped) {
+  Run({"CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(9), b VARCHAR(9))"});
+  Begin();
+  Run({"INSERT INTO t VALUES (1, 'a', 'b')", "ALTER TABLE t CHANGE a b VARCHAR(9), DROP b"});
+  Run({"INSERT INTO t VALUES (2, 'a')"});
+  ExpectEqualAndNoneLeft();
+  EXPECT_EQ(One("SELECT string_agg(b, ',' ORDER BY id) FROM d.t"), "a,a");
+}
+
+// What is changed through a MERGE table is logged as its own: the tables are named, and nothing
+// else stops.
+TEST_P(SchemaChangeTest, TablesWhoseRowsAreLoggedOtherwise) {
+  Run({"CREATE TABLE p0 (id INT PRIMARY KEY) ENGINE=MyISAM",
+       "CREATE TABLE m0 (id INT PRIMARY KEY) ENGINE=MERGE UNION=(p0) INSERT_METHOD=LAST",
+       "INSERT INTO m0 VALUES (1)", "CREATE TABLE t (id INT PRIMARY KEY)"});
+  Begin();
+  Run({"INSERT INTO m0 VALUES (2)", "CREATE TABLE p1 (id INT PRIMARY KEY) ENGINE=MyISAM",
+       "INSERT INTO p1 VALUES (1)",
+       "CREATE TABLE m1 (id INT PRIMARY KEY) ENGINE=MERGE UNION=(p1) INSERT_METHOD=LAST",
+       "INSERT INTO m1 VALUES (3)", "INSERT INTO t VALUES (1)"});
+  replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+  EXPECT_EQ(One("SELECT count(*) FROM d.t"), "1");
+  const auto part = [](const std::string& merge) {
+    return "its rows are changed through the MERGE table d." + merge +
+           ", too, and are logged as that table's";
+  };
+  EXPECT_EQ(One("SELECT string_agg(t_source_table || ': ' || t_reason, '; ' ORDER BY "
+                "t_source_table) FROM sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled"),
+            "m0: engine MERGE: its rows are those of its parts; m1: engine MERGE: its rows are "
+            "those of its parts; p0: " +
+                part("m0") + "; p1: " + part("m1"));
+}
+
 // A database that the source has dropped is no reason to stop: not for the next start, nor for the
 // copy of another database's table. It may come back.
 TEST_P(SchemaChangeTest, ADroppedDatabaseStopsNothing) {

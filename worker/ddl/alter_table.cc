@@ -103,7 +103,7 @@ class Alteration {
     bool written = false;
     for (const AlterAction& action : alter_.actions) {
       if (const auto* set = std::get_if<SetOptions>(&action)) {
-        if (!set->options.union_or_merge.empty()) {
+        if (!set->options.union_of.empty()) {
           Recopy("a MERGE table changes with its parts");
           result_.brings_rows = true;
         }
@@ -190,6 +190,7 @@ class Alteration {
     auto at = columns_.end();
     if (placement.kind == Placement::Kind::kFirst) {
       at = columns_.begin();
+      if (at != columns_.end() && IsGeneratedKey(*at)) ++at;  // stays the first
     } else if (placement.kind == Placement::Kind::kAfter) {
       at = std::find_if(columns_.begin(), columns_.end(), [&](const v1::ColumnDef& c) {
         return SameName(c.name(), placement.after);
@@ -202,6 +203,12 @@ class Alteration {
     }
     columns_.insert(at, std::move(column));
     return absl::OkStatus();
+  }
+
+  // MySQL's, of a table that was made without one (sql_generate_invisible_primary_key).
+  bool IsGeneratedKey(const v1::ColumnDef& column) const {
+    return context_.server == ServerKind::kMysql && column.name() == "my_row_id" &&
+           column.invisible() && column.auto_increment() && column.base_type() == v1::BIGINT;
   }
 
   bool IsHiddenPeriod(const v1::ColumnDef& column) const {

@@ -133,7 +133,12 @@ bool ParseTableOption(Cursor& in, TableOptions* options) {
     options->comment = in.String("a comment");
   } else if (in.TakeWord("UNION")) {
     in.TakeSymbol('=');
-    options->union_or_merge = in.Parenthesized();
+    in.Expect('(');
+    while (!in.failed() && !in.IsSymbol(')')) {
+      options->union_of.push_back(in.Table());
+      if (!in.TakeSymbol(',')) break;
+    }
+    in.Expect(')');
   } else if (in.TakeWords({"WITH", "SYSTEM", "VERSIONING"})) {
     options->system_versioning = true;
   } else if (in.TakeWords({"DATA", "DIRECTORY"}) || in.TakeWords({"INDEX", "DIRECTORY"})) {

@@ -83,6 +83,7 @@ class Changer {
   void CopyChildren(const TableRef& parent);
   void CopyAnew(const AlterTable& alter, std::string_view reason);
   void CreateLike(const CreateTable& create);
+  void StopParts(const TableRef& whole, const TableOptions& options);
   absl::StatusOr<v1::TableDef> Build(const CreateTable& create) const;
   void FollowParent(const TableRef& from, const TableRef& to,
                     const std::vector<v1::ColumnRename>& renames);
@@ -163,6 +164,17 @@ void Changer::FollowParent(const TableRef& from, const TableRef& to,
   }
 }
 
+// Rows that are changed through a MERGE table are logged as the MERGE table's.
+void Changer::StopParts(const TableRef& whole, const TableOptions& options) {
+  for (const TableRef& part : options.union_of) {
+    if (Find(part) == nullptr) continue;
+    Stop(part,
+         fmt::format("its rows are changed through the MERGE table {}.{}, too, and are logged "
+                     "as that table's",
+                     whole.schema, whole.table));
+  }
+}
+
 void Changer::CreateLike(const CreateTable& create) {
   const v1::TableDef* like = Find(*create.like);
   if (like == nullptr) {
@@ -219,6 +231,7 @@ absl::StatusOr<v1::TableDef> Changer::Build(const CreateTable& create) const {
 
 void Changer::operator()(const CreateTable& create) {
   if (create.or_replace && HasLeft(create.table)) Drop(create.table);
+  StopParts(create.table, create.options);
   if (!Wants(create.table)) return;
   const bool exists = Find(create.table) != nullptr;
   if (exists && create.if_not_exists) return;
@@ -254,6 +267,10 @@ void Changer::CopyAnew(const AlterTable& alter, std::string_view reason) {
 }
 
 void Changer::operator()(const AlterTable& alter) {
+  for (const AlterAction& action : alter.actions) {
+    const auto* set = std::get_if<SetOptions>(&action);
+    if (set != nullptr) StopParts(alter.table, set->options);
+  }
   const v1::TableDef* known = Find(alter.table);
   const bool made_again = known == nullptr && HasLeft(alter.table);
   if (made_again) known = lookup_.FindEmptyKeyless(alter.table);

@@ -93,7 +93,7 @@ struct TableOptions {
   std::optional<std::string> collation;
   std::optional<std::string> comment;
   bool system_versioning = false;
-  std::string union_or_merge;  // not empty: a MERGE table's UNION list
+  std::vector<TableRef> union_of;  // the parts of a MERGE table
 };
 
 struct PeriodSpec {  // MariaDB: PERIOD FOR SYSTEM_TIME | name (start, end)

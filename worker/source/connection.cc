@@ -36,6 +36,7 @@ absl::StatusCode CodeOf(int server_errno) {
     case CR_SERVER_LOST_EXTENDED:
     case 1040:  // too many connections
     case 1053:  // server shutdown in progress
+    case 3032:  // offline_mode
     case 1152:  // aborted connection
     case 1158:
     case 1159:

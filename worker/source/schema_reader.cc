@@ -16,6 +16,7 @@ namespace chameleon::worker::source {
 namespace {
 
 constexpr uint32_t kMariadbSqlTextDefaults = 100207;
+constexpr std::string_view kInMerge = "MyISAM in MERGE ";  // the type map knows it, too
 
 uint64_t ToNumber(const std::string& text) { return std::strtoull(text.c_str(), nullptr, 10); }
 
@@ -31,6 +32,32 @@ std::string CharsetOf(std::string_view collation) {
 bool HasConsistentSnapshots(std::string_view engine) {
   std::string e = LowerAscii(engine);
   return e == "innodb" || e == "rocksdb" || e == "tokudb";
+}
+
+// The parts of a MERGE table: UNION=(`t1`,`other`.`t2`) at the end of SHOW CREATE TABLE.
+std::vector<std::pair<std::string, std::string>> UnionOf(const std::string& create,
+                                                         const std::string& schema) {
+  std::vector<std::pair<std::string, std::string>> parts;
+  size_t at = create.rfind(" UNION=(");
+  if (at == std::string::npos) return parts;
+  std::vector<std::string> names;
+  for (at += 8; at < create.size(); ++at) {
+    if (create[at] == '`') {
+      std::string name;
+      for (++at; at < create.size(); ++at) {
+        if (create[at] == '`' && (at + 1 >= create.size() || create[at + 1] != '`')) break;
+        if (create[at] == '`') ++at;
+        name += create[at];
+      }
+      names.push_back(std::move(name));
+    } else if (create[at] == ',' || create[at] == ')') {
+      if (names.size() == 1) parts.emplace_back(schema, names[0]);
+      if (names.size() == 2) parts.emplace_back(names[0], names[1]);
+      names.clear();
+      if (create[at] == ')') break;
+    }
+  }
+  return parts;
 }
 
 // Fills the tables of one schema.
@@ -104,6 +131,32 @@ class Reader {
       def.set_system_versioned(versioned);
       def.set_rows_estimate(ToNumber(t->Get(i, "TABLE_ROWS")));
       def.set_bytes_estimate(ToNumber(t->Get(i, "DATA_LENGTH")));
+    }
+    return Parts();
+  }
+
+  // Rows that are changed through a MERGE table, of any schema, are logged as that table's: the
+  // engine of its parts says so, and the type map does not follow them.
+  absl::Status Parts() {
+    if (std::none_of(tables_.begin(), tables_.end(), [](const auto& entry) {
+          return LowerAscii(entry.second.engine()) == "myisam";
+        })) {
+      return absl::OkStatus();
+    }
+    auto merge = connection_->Query(
+        "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE "
+        "ENGINE='MRG_MyISAM'");
+    if (!merge.ok()) return merge.status();
+    for (size_t i = 0; i < merge->rows.size(); ++i) {
+      const std::string schema = merge->Get(i, 0), table = merge->Get(i, 1);
+      auto shown = connection_->Query(
+          fmt::format("SHOW CREATE TABLE {}.{}", QuoteName(schema), QuoteName(table)));
+      if (!shown.ok()) return shown.status();
+      for (const auto& [part_schema, part] : UnionOf(shown->Get(0, 1), schema)) {
+        auto it = part_schema == schema_ ? tables_.find(part) : tables_.end();
+        if (it == tables_.end()) continue;
+        it->second.set_engine(fmt::format("{}{}.{}", kInMerge, schema, table));
+      }
     }
     return absl::OkStatus();
   }

@@ -248,6 +248,11 @@ TEST(AlterWriter, ADroppedColumnTakesItsTypeAlongAndItsNameIsFree) {
                   {{"b", "a"}}),
               ElementsAre(R"(ALTER TABLE "d"."t" DROP COLUMN "a")", R"(DROP TYPE "d"."enum_t_a")",
                           R"(ALTER TABLE "d"."t" RENAME COLUMN "b" TO "a")"));
+  // Wherever the two stand.
+  EXPECT_THAT(Sql(Table({Column("b", v1::INT), Column("a", v1::INT)}),
+                  Table({Column("a", v1::INT)}), {{"b", "a"}}),
+              ElementsAre(R"(ALTER TABLE "d"."t" DROP COLUMN "a")",
+                          R"(ALTER TABLE "d"."t" RENAME COLUMN "b" TO "a")"));
 }
 
 TEST(AlterWriter, AddedColumnsFillTheRowsThatAreThere) {
