@@ -319,6 +319,26 @@ TEST_P(SchemaChangeTest, TablesWhoseRowsAreLoggedOtherwise) {
                 part("m0") + "; p1: " + part("m1"));
 }
 
+// MariaDB logs the rows of tables that are versioned by transaction as statements: they are named,
+// and nothing else stops.
+TEST_P(SchemaChangeTest, TablesThatAreVersionedByTransaction) {
+  if (IsMysql()) GTEST_SKIP() << "MariaDB's";
+  const std::string made =
+      "(id INT PRIMARY KEY, s BIGINT UNSIGNED GENERATED ALWAYS AS ROW START, e BIGINT UNSIGNED "
+      "GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (s, e)) WITH SYSTEM VERSIONING";
+  Run({"CREATE TABLE t (id INT PRIMARY KEY)", "CREATE TABLE v0 " + made,
+       "INSERT INTO v0 (id) VALUES (1)"});
+  Begin();
+  Run({"CREATE TABLE v1 " + made, "INSERT INTO v1 (id) VALUES (1)", "UPDATE v0 SET id = 2",
+       "INSERT INTO t VALUES (1)"});
+  replica_->WaitCaughtUp("s", std::chrono::seconds(60));
+  EXPECT_EQ(One("SELECT count(*) FROM d.t"), "1");
+  const std::string why = ": versions by transaction: MariaDB logs its changes as statements";
+  EXPECT_EQ(One("SELECT string_agg(t_source_table || ': ' || t_reason, '; ' ORDER BY "
+                "t_source_table) FROM sch_chameleon.t_replica_tables WHERE NOT b_replica_enabled"),
+            "v0" + why + "; v1" + why);
+}
+
 // A database that the source has dropped is no reason to stop: not for the next start, nor for the
 // copy of another database's table. It may come back.
 TEST_P(SchemaChangeTest, ADroppedDatabaseStopsNothing) {

@@ -169,10 +169,17 @@ bool SchemaFollower::HasChildren(const ddl::TableRef& parent) const {
   return false;
 }
 
-// Rows of a table that is not replicated. What its triggers change in another database only MySQL
-// says, together with the databases that the statement reads.
+// Rows of a table that is not replicated, or not followed. What its triggers change in another
+// database only MySQL says, together with the databases that the statement reads.
 bool SchemaFollower::IsOutside(const ddl::Dml& dml, const binlog::Query& query) const {
-  if (!dml.table || tables_->Covers(dml.table->schema, dml.table->table)) return false;
+  if (!dml.table) return false;
+  std::shared_ptr<TableState> state;
+  const Wanted wanted = tables_->Find(dml.table->schema, dml.table->table, &state);
+  if (wanted == Wanted::kIgnored) {
+    state->empty = false;  // it has rows now, perhaps
+  } else if (wanted != Wanted::kNo) {
+    return false;
+  }
   if (HasChildren(*dml.table)) return false;
   if (ddl::UpperAscii(query.statement).find("SELECT") != std::string::npos) return true;
   return std::none_of(query.updated_databases.begin(), query.updated_databases.end(),
