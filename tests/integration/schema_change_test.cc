@@ -319,6 +319,19 @@ TEST_P(SchemaChangeTest, TablesWhoseRowsAreLoggedOtherwise) {
                 part("m0") + "; p1: " + part("m1"));
 }
 
+// The table is gone; the log says so in a transaction that is rolled back.
+TEST_P(SchemaChangeTest, AReplacementThatFails) {
+  if (IsMysql()) GTEST_SKIP() << "MariaDB's";
+  Run({"CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)",
+       "CREATE TABLE other (id INT PRIMARY KEY)"});
+  Begin();
+  EXPECT_NE(source_->Connect("d").TryExec("CREATE OR REPLACE TABLE t (id INT PRIMARY KEY) SELECT "
+                                          "1 AS id UNION ALL SELECT 1"),
+            0u);
+  Run({"INSERT INTO other VALUES (1)"});
+  ExpectEqualAndNoneLeft();
+}
+
 // MariaDB logs the rows of tables that are versioned by transaction as statements: they are named,
 // and nothing else stops.
 TEST_P(SchemaChangeTest, TablesThatAreVersionedByTransaction) {

@@ -128,6 +128,7 @@ class Reader {
   std::set<std::pair<std::string, std::string>> unknown_;  // rows of these have come
   std::set<std::shared_ptr<TableState>> copied_;  // of the open group: their copies have its rows
   bool tx_spilled_ = false;
+  bool rows_spilled_ = false;     // likewise, rows among it, not definitions alone
   bool commit_deferred_ = false;  // until the rotation: see LogPosition::AddressableByFile
   v1::XaStep deferred_xa_;        // of the deferred commit
   int64_t tx_time_us_ = 0;        // commit time from the GTID; 0: not sent

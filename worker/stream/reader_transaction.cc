@@ -45,6 +45,7 @@ std::string XidText(const std::string& xid) {
 absl::Status Reader::Spill() {
   for (auto& savepoint : savepoints_) savepoint.spilled = true;
   tx_spilled_ = true;
+  rows_spilled_ |= !tx_.changes.empty();
   return queue_->Part(&tx_, false, position_.current(), 0);
 }
 
@@ -86,6 +87,7 @@ absl::Status Reader::Commit() {
   if (auto status = FlushCascade(); !status.ok()) return status;
   const int64_t time_us = EndGroup();
   const bool spilled = std::exchange(tx_spilled_, false);
+  rows_spilled_ = false;
   if (!CanEndHere() && (spilled || !tx_.empty())) return Defer(time_us, {});
   if (!spilled && tx_.empty()) return AdvanceIfDue();  // nothing of ours in it
   Ended();
@@ -187,7 +189,7 @@ absl::Status Reader::EndXa(v1::XaStep step) {
 }
 
 absl::Status Reader::EndWith(const v1::XaStep& xa, int64_t time_us) {
-  tx_spilled_ = false;
+  tx_spilled_ = rows_spilled_ = false;
   const bool plain = xa.kind() == v1::XaStep::KIND_UNSPECIFIED;
   auto status = queue_->Part(&tx_, true, advanced_, time_us, plain ? nullptr : &xa);
   if (xa.kind() == v1::XaStep::PREPARE) {
@@ -207,8 +209,10 @@ void Reader::UndoSince(size_t first) {
   changes.erase(std::remove_if(changes.begin() + first, changes.end(), undone), changes.end());
 }
 
+// What a definition has become stays: MariaDB ends the DROP of a CREATE OR REPLACE … SELECT that
+// has failed with a ROLLBACK.
 absl::Status Reader::Rollback() {
-  if (tx_spilled_) {
+  if (rows_spilled_) {
     return Refused("ROLLBACK_AFTER_PARTS", "",
                    "a transaction whose rows were logged is rolled back",
                    "Run init_replica for this source.");
