@@ -36,15 +36,6 @@ absl::StatusOr<std::string> CharsetNow(const v1::SourceConnection& source,
   return table->has_value() ? (*table)->charset : std::string();
 }
 
-absl::StatusOr<stream::SchemaFollower::Now> WhatIs(const v1::SourceConnection& source,
-                                                   const v1::TableName& name) {
-  using Now = stream::SchemaFollower::Now;
-  auto table = source::ReadTableNow(source, name);
-  if (!table.ok()) return table.status();
-  if (!table->has_value()) return Now::kNothing;
-  return (*table)->is_table && (*table)->engine != "BLACKHOLE" ? Now::kTable : Now::kOther;
-}
-
 }  // namespace
 
 Task::Task(std::shared_ptr<grpc::Channel> channel, const v1::Assignment& assignment,
@@ -129,17 +120,22 @@ absl::Status Task::Replicate() {
     if (!status.ok()) return status;
   }
   stream::CoordinatorLink link(channel_, assignment_.lease(), report_);
-  stream::DatabaseDefaults::TableCharset table_charset;
+  stream::SchemaFollower::Source source;
+  source.ask = [this](const v1::TableName& name) {
+    return source::ReadTableNow(assignment_.connection(), name);
+  };
+  auto engine = source::ReadDefaultEngine(assignment_.connection());
+  if (!engine.ok()) return engine.status();
+  source.default_engine = *engine;
   if (source::SessionsKeepDefaults(server)) {
-    table_charset = [this](const v1::TableName& name) {
+    source.table_charset = [this](const v1::TableName& name) {
       return CharsetNow(assignment_.connection(), name);
     };
   }
   stream::SchemaFollower schema(
       assignment_.lease(), server, databases, &tables,
       [&](const v1::ChangeSchemaRequest& request) { return link.ChangeSchema(request); },
-      [this](const v1::TableName& name) { return WhatIs(assignment_.connection(), name); },
-      table_charset);
+      std::move(source));
   stream::Reader::Options reader_options;
   if (options.replica_batch_size() > 0)
     reader_options.limits.rows_max = options.replica_batch_size();

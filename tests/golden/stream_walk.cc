@@ -164,7 +164,7 @@ StreamOutcome Walk(const std::vector<std::string>& events, source::EventSource* 
   server.mutable_charset()->set_collation("utf8mb4_general_ci");
   TableRegistry tables(source_options, is_mariadb);
   SchemaFollower schema({}, server, databases, &tables, Plan,
-                        [](const v1::TableName&) { return SchemaFollower::Now::kNothing; });
+                        {.ask = [](const v1::TableName&) { return std::nullopt; }});
   BatchQueue queue({.rows_max = 1000});
   Reader reader({}, *LogPosition::Create({}, is_mariadb), &tables, &schema, &queue);
   StreamOutcome outcome;

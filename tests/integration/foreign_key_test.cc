@@ -115,6 +115,19 @@ TEST_P(ForeignKeyTest, ActionsOnText) {
       "c: the source changed rows through a foreign key on p without logging them, and values "
       "of this type may be equal there and not here; copy the table again with sync_tables");
 }
+// MyISAM takes foreign keys and forgets them: which engine a table got is not in the log.
+TEST_P(ForeignKeyTest, OfATableWithoutAnEngineClause) {
+  FollowTables({"CREATE TABLE p (id INT PRIMARY KEY)", "INSERT INTO p VALUES (1), (2)"});
+  const std::string child =
+      " (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE)";
+  Run({"CREATE TABLE a" + child, "SET default_storage_engine = MyISAM", "CREATE TABLE b" + child,
+       "INSERT INTO a VALUES (1, 1)", "INSERT INTO b VALUES (1, 1)"});
+  WaitForCopies();
+  Run({"DELETE FROM p WHERE id = 1"});
+  EXPECT_EQ(replica_->Differences("s"), "");
+  EXPECT_EQ(Target("SELECT (SELECT count(*) FROM d.a) + 10 * (SELECT count(*) FROM d.b)"), "10");
+}
+
 // Rows of ours go along with rows of such a table.
 TEST_P(ForeignKeyTest, StatementFormatOfAParentElsewhereStops) {
   FollowTables({"CREATE DATABASE tools", "CREATE TABLE tools.p (id INT PRIMARY KEY)",

@@ -89,7 +89,9 @@ bool ParseOtherAttribute(Cursor& in, ColumnSpec* column) {
     column->invisible = true;
   } else if (in.TakeWord("VISIBLE")) {
     column->invisible = false;
-  } else if (in.TakeWords({"NOT", "SECONDARY"}) || in.TakeWords({"WITH", "SYSTEM", "VERSIONING"}) ||
+  } else if (in.TakeWords({"WITH", "SYSTEM", "VERSIONING"})) {
+    column->versioned = true;
+  } else if (in.TakeWords({"NOT", "SECONDARY"}) ||
              in.TakeWords({"WITHOUT", "SYSTEM", "VERSIONING"})) {
     return true;
   } else if (in.TakeWords({"MASKING", "POLICY"})) {

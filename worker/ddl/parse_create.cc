@@ -10,15 +10,19 @@ namespace {
 // Table options without influence on a replica; each takes one value, = being optional.
 bool TakeSimpleOption(Cursor& in) {
   static constexpr std::string_view kOptions[] = {
-      "AUTO_INCREMENT",    "AVG_ROW_LENGTH",   "CHECKSUM",
-      "TABLE_CHECKSUM",    "COMPRESSION",      "CONNECTION",
-      "DELAY_KEY_WRITE",   "ENCRYPTION",       "INSERT_METHOD",
-      "KEY_BLOCK_SIZE",    "MAX_ROWS",         "MIN_ROWS",
-      "PACK_KEYS",         "PASSWORD",         "ROW_FORMAT",
-      "STATS_AUTO_RECALC", "STATS_PERSISTENT", "STATS_SAMPLE_PAGES",
-      "AUTOEXTEND_SIZE",   "ENGINE_ATTRIBUTE", "SECONDARY_ENGINE",
-      "PAGE_CHECKSUM",     "TRANSACTIONAL",    "SEQUENCE",
-      "NODEGROUP",         "TABLESPACE",       "SECONDARY_ENGINE_ATTRIBUTE",
+      "AUTO_INCREMENT",    "AVG_ROW_LENGTH",
+      "CHECKSUM",          "TABLE_CHECKSUM",
+      "COMPRESSION",       "CONNECTION",
+      "DELAY_KEY_WRITE",   "ENCRYPTION",
+      "INSERT_METHOD",     "KEY_BLOCK_SIZE",
+      "MAX_ROWS",          "MIN_ROWS",
+      "PACK_KEYS",         "PASSWORD",
+      "ROW_FORMAT",        "STATS_AUTO_RECALC",
+      "STATS_PERSISTENT",  "STATS_SAMPLE_PAGES",
+      "AUTOEXTEND_SIZE",   "ENGINE_ATTRIBUTE",
+      "SECONDARY_ENGINE",  "PAGE_CHECKSUM",
+      "TRANSACTIONAL",     "NODEGROUP",
+      "TABLESPACE",        "SECONDARY_ENGINE_ATTRIBUTE",
       "START_TRANSACTION",
   };
   bool known = false;
@@ -128,6 +132,9 @@ bool ParseTableOption(Cursor& in, TableOptions* options) {
              (in.IsWord("TYPE") && in.IsSymbol('=', 1) && in.TakeWord("TYPE"))) {
     in.TakeSymbol('=');
     options->engine = in.NameOrString("an engine");
+  } else if (in.TakeWord("SEQUENCE")) {
+    in.TakeSymbol('=');
+    options->sequence = in.Number().value_or(0) != 0;
   } else if (in.TakeWord("COMMENT")) {
     in.TakeSymbol('=');
     options->comment = in.String("a comment");

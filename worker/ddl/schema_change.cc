@@ -224,7 +224,9 @@ absl::StatusOr<v1::TableDef> Changer::Build(const CreateTable& create) const {
   for (const PeriodSpec& period : create.periods) builder.AddPeriod(period);
   for (const IndexSpec& index : create.indexes) builder.AddIndex(index);
   for (const ForeignKeySpec& key : create.foreign_keys) builder.AddForeignKey(key);
-  if (create.options.system_versioning) builder.AddSystemVersioning();
+  const bool versioned = std::any_of(create.columns.begin(), create.columns.end(),
+                                     [](const ColumnSpec& column) { return column.versioned; });
+  if (create.options.system_versioning || versioned) builder.AddSystemVersioning();
   if (auto s = builder.Finish(); !s.ok()) return s;
   return def;
 }
@@ -232,7 +234,7 @@ absl::StatusOr<v1::TableDef> Changer::Build(const CreateTable& create) const {
 void Changer::operator()(const CreateTable& create) {
   if (create.or_replace && HasLeft(create.table)) Drop(create.table);
   StopParts(create.table, create.options);
-  if (!Wants(create.table)) return;
+  if (!Wants(create.table) || create.options.sequence) return;
   const bool exists = Find(create.table) != nullptr;
   if (exists && create.if_not_exists) return;
   if (exists && create.or_replace) {

@@ -28,6 +28,7 @@ struct SessionContext {
   bool utf8_is_utf8mb4 = false;  // MySQL 9.7 sql_mode=INTERPRET_UTF8_AS_UTF8MB4
   bool explicit_defaults_for_timestamp = true;
   bool foreign_key_checks = true;
+  std::string default_engine = "InnoDB";  // of CREATE TABLE without a clause
   // Default collation by character set, where the server's differs from its built-in one
   // (default_collation_for_utf8mb4, MariaDB 11's character_set_collations).
   std::map<std::string, std::string> default_collations;

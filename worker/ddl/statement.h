@@ -68,6 +68,7 @@ struct ColumnSpec {
   std::string generation_expression;
   bool row_start = false;  // GENERATED ALWAYS AS ROW START
   bool row_end = false;
+  bool versioned = false;  // WITH SYSTEM VERSIONING
   bool invisible = false;
   std::optional<uint32_t> srid;
   std::optional<ForeignKeySpec> references;  // inline REFERENCES
@@ -93,6 +94,7 @@ struct TableOptions {
   std::optional<std::string> collation;
   std::optional<std::string> comment;
   bool system_versioning = false;
+  bool sequence = false;           // MariaDB: no table, but the other form of CREATE SEQUENCE
   std::vector<TableRef> union_of;  // the parts of a MERGE table
 };
 

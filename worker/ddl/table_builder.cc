@@ -111,7 +111,7 @@ bool CanHavePrefix(const v1::ColumnDef& column) {
 
 void TableBuilder::SetOptions(const TableOptions& options, const CharsetDefault& database) {
   if (options.engine) def_.set_engine(EngineName(*options.engine));
-  if (def_.engine().empty()) def_.set_engine("InnoDB");
+  if (def_.engine().empty()) def_.set_engine(EngineName(context_.default_engine));
   def_.set_transactional(IsTransactional(def_.engine()));
   if (options.comment) def_.set_comment(CutText(*options.comment, kTableCommentMax));
   if (options.charset || options.collation || def_.charset().empty()) {

@@ -139,6 +139,14 @@ absl::StatusOr<std::optional<TableNow>> ReadTableNow(const v1::SourceConnection&
   return TableNow{table->Get(0, 0) == "1", table->Get(0, 1), table->Get(0, 2)};
 }
 
+absl::StatusOr<std::string> ReadDefaultEngine(const v1::SourceConnection& config) {
+  auto connection = Connection::Open(config);
+  if (!connection.ok()) return connection.status();
+  auto engine = (*connection)->Query("SELECT @@GLOBAL.default_storage_engine");
+  if (!engine.ok()) return engine.status();
+  return engine->Get(0, 0);
+}
+
 absl::StatusOr<std::string> MariadbGtidPosition(Connection* connection, std::string_view file,
                                                 uint64_t offset) {
   auto table =

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "chameleon/v1/types.pb.h"
 #include "worker/source/connection.h"
+#include "worker/source/table_now.h"
 
 namespace chameleon::worker::source {
 
@@ -36,14 +37,11 @@ absl::Status ReadCharsets(Connection* connection, v1::ServerInfo* server);
 // Does CREATE TABLE in a session's current database take the default that the session has read with
 // USE, whatever others have made of it since? MariaDB, and MySQL before 8.0.
 bool SessionsKeepDefaults(const v1::ServerInfo& server);
-struct TableNow {
-  bool is_table = false;
-  std::string charset;  // that it gives to new columns
-  std::string engine;
-};
-// What has the name now: a table, a view, a sequence; nothing when it is free.
+// Nothing: the name is free.
 absl::StatusOr<std::optional<TableNow>> ReadTableNow(const v1::SourceConnection& config,
                                                      const v1::TableName& name);
+// Of tables without an ENGINE clause, if their session has not chosen another.
+absl::StatusOr<std::string> ReadDefaultEngine(const v1::SourceConnection& config);
 
 struct BinlogStatus {
   std::string file;  // empty: the binary log is off

@@ -71,18 +71,18 @@ bool KeepsItsRows(const v1::TableDef& def) {
 
 SchemaFollower::SchemaFollower(const v1::Lease& lease, const v1::ServerInfo& server,
                                const std::vector<v1::DatabaseDefault>& databases,
-                               TableRegistry* tables, ChangeSchema change_schema,
-                               AskSource ask_source, DatabaseDefaults::TableCharset table_charset)
+                               TableRegistry* tables, ChangeSchema change_schema, Source source)
     : lease_(lease),
-      defaults_(server, databases, std::move(table_charset)),
+      defaults_(server, databases, source.table_charset),
       tables_(tables),
       change_schema_(std::move(change_schema)),
-      ask_source_(std::move(ask_source)) {}
+      source_(std::move(source)) {}
 
 absl::StatusOr<Action> SchemaFollower::Follow(const binlog::Query& query,
                                               const v1::Position& position) {
   const v1::ServerInfo& server = defaults_.server();
-  const auto context = ContextOf(query, server);
+  auto context = ContextOf(query, server);
+  context.default_engine = source_.default_engine;
   auto text = TextOf(query, server);
   if (!text.ok()) return text.status();
   const auto statement = ddl::Parse(*text, context);
@@ -115,9 +115,9 @@ absl::StatusOr<Action> SchemaFollower::CopyUnknown(
     change.set_kind(TableChange::RECOPY);
     change.mutable_name()->set_schema(schema);
     change.mutable_name()->set_table(table);
-    const auto now = ask_source_(change.name());
+    const auto now = source_.ask(change.name());
     if (!now.ok()) return now.status();
-    if (*now != Now::kTable) continue;
+    if (!now->has_value() || !(*now)->KeepsRows()) continue;
     change.set_reason(std::string(kRecopyReason) +
                       "its rows are in the log, and no statement there made it");
     changes.push_back(std::move(change));
@@ -134,7 +134,7 @@ absl::StatusOr<Action> SchemaFollower::FollowTables(const ddl::Statement& statem
   auto changes = ddl::ApplyStatement(statement, lookup, context);
   if (!changes.ok()) return changes.status();
   std::erase_if(*changes, [&](const TableChange& change) { return IsInCopy(change); });
-  if (auto status = LeaveOutExisting(statement, &*changes); !status.ok()) return status;
+  if (auto status = CompareWithSource(statement, &*changes); !status.ok()) return status;
   if (auto status = defaults_.CheckImplied(statement, &*changes); !status.ok()) return status;
   for (auto& change : *changes) {
     if (change.kind() == TableChange::RECOPY) {
@@ -189,17 +189,28 @@ bool SchemaFollower::IsOutside(const ddl::Dml& dml, const binlog::Query& query) 
                       });
 }
 
-// CREATE TABLE IF NOT EXISTS is logged also where a view has the name, and does nothing.
-absl::Status SchemaFollower::LeaveOutExisting(const ddl::Statement& statement,
-                                              std::vector<TableChange>* changes) const {
+// CREATE TABLE IF NOT EXISTS is logged also where a view has the name, and does nothing. The engine
+// of a table without an ENGINE clause, which its session may have chosen, is not logged: by it
+// foreign keys are kept or forgotten, and rows are rolled back or not.
+absl::Status SchemaFollower::CompareWithSource(const ddl::Statement& statement,
+                                               std::vector<TableChange>* changes) const {
   const auto* create = std::get_if<ddl::CreateTable>(&statement);
-  if (create == nullptr || !create->if_not_exists) return absl::OkStatus();
-  for (const TableChange& change : *changes) {
-    const auto now = ask_source_(change.name());
+  if (create == nullptr || create->like || (!create->if_not_exists && create->options.engine)) {
+    return absl::OkStatus();
+  }
+  for (TableChange& change : *changes) {
+    if (change.kind() != TableChange::CREATE) continue;
+    const auto now = source_.ask(change.name());
     if (!now.ok()) return now.status();
-    if (*now != Now::kOther) continue;
-    changes->clear();
-    break;
+    if (!now->has_value()) continue;
+    if (!(*now)->KeepsRows()) {
+      changes->clear();
+      return absl::OkStatus();
+    }
+    if (create->options.engine || ddl::SameName((*now)->engine, change.after().engine())) continue;
+    change.set_kind(TableChange::RECOPY);
+    change.clear_after();
+    change.set_reason("it was created with the engine that its session had for new tables");
   }
   return absl::OkStatus();
 }

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "worker/binlog/event.h"
 #include "worker/ddl/session_context.h"
 #include "worker/ddl/statement.h"
+#include "worker/source/table_now.h"
 #include "worker/stream/batch.h"
 #include "worker/stream/database_defaults.h"
 #include "worker/stream/table_registry.h"
@@ -29,15 +31,18 @@ class SchemaFollower {
   using ChangeSchema = std::function<absl::StatusOr<v1::ChangeSchemaResponse>(
       const v1::ChangeSchemaRequest& request)>;
 
-  // What has the name on the source now.
-  enum class Now { kNothing, kTable, kOther };  // kOther: a view, a sequence, a table without rows
-  using AskSource = std::function<absl::StatusOr<Now>(const v1::TableName& name)>;
+  // What the source knows and the log does not say.
+  struct Source {
+    // What has the name there now; nothing: it is free.
+    std::function<absl::StatusOr<std::optional<source::TableNow>>(const v1::TableName& name)> ask;
+    std::string default_engine = "InnoDB";
+    DatabaseDefaults::TableCharset table_charset;  // see DatabaseDefaults
+  };
 
-  // `server`, `databases`, `table_charset`: see DatabaseDefaults.
+  // `server`, `databases`: see DatabaseDefaults.
   SchemaFollower(const v1::Lease& lease, const v1::ServerInfo& server,
                  const std::vector<v1::DatabaseDefault>& databases, TableRegistry* tables,
-                 ChangeSchema change_schema, AskSource ask_source,
-                 DatabaseDefaults::TableCharset table_charset = nullptr);
+                 ChangeSchema change_schema, Source source);
 
   struct Action {
     enum Kind {
@@ -74,8 +79,8 @@ class SchemaFollower {
                                 const std::string& text, const v1::Position& position);
   bool HasChildren(const ddl::TableRef& parent) const;
   bool IsOutside(const ddl::Dml& dml, const binlog::Query& query) const;
-  absl::Status LeaveOutExisting(const ddl::Statement& statement,
-                                std::vector<v1::TableChange>* changes) const;
+  absl::Status CompareWithSource(const ddl::Statement& statement,
+                                 std::vector<v1::TableChange>* changes) const;
   bool IsInCopy(const v1::TableChange& change) const;
   absl::StatusOr<Action> Failed(const std::vector<v1::TableChange>& changes,
                                 const std::string& text, uint16_t error_code);
@@ -95,7 +100,7 @@ class SchemaFollower {
   DatabaseDefaults defaults_;
   TableRegistry* const tables_;
   const ChangeSchema change_schema_;
-  const AskSource ask_source_;
+  const Source source_;
 };
 
 }  // namespace chameleon::worker::stream

@@ -78,9 +78,9 @@ class Events : public source::EventSource {
 class ReaderTest : public testing::Test {
  protected:
   ReaderTest()
-      : tables_(Options(), true), schema_({}, {}, {}, &tables_, nullptr, [](const v1::TableName&) {
-          return SchemaFollower::Now::kNothing;
-        }) {
+      : tables_(Options(), true),
+        schema_({}, {}, {}, &tables_, nullptr,
+                {.ask = [](const v1::TableName&) { return std::nullopt; }}) {
     EXPECT_TRUE(tables_.Put(IntTable(1, "t")).ok());
     EXPECT_TRUE(tables_.Put(IntTable(2, "u")).ok());
   }
