@@ -2,9 +2,9 @@
 // DROPs, where tables are as full as they get, and after each file everything must be equal.
 //
 //   CHAMELEON_SUITE_FILES=substring   only files whose path has it
-//   CHAMELEON_SUITE_LIST=file         these files, in this order; one path within the suite per
-//   line CHAMELEON_SUITE_SECONDS=600       time in all, per server CHAMELEON_SUITE_SHARD=i/n every
-//   n-th file, from the i-th on
+//   CHAMELEON_SUITE_LIST=file         these files, in this order; a path in the suite per line
+//   CHAMELEON_SUITE_SECONDS=600       time in all, per server
+//   CHAMELEON_SUITE_SHARD=i/n         every n-th file, from the i-th on
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
