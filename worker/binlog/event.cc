@@ -152,8 +152,8 @@ absl::StatusOr<Event> EventParser::Parse(std::string_view raw) {
     if (event->body.size() < kChecksumBytes + (is_format ? 1 : 0)) {
       return Damaged(event->header.type, 0, "no room for a checksum");
     }
-    // A source without checksums changes the description that it sends from the middle of a file, and
-    // leaves its checksum as it was.
+    // A source without checksums changes the description that it sends from the middle of a file,
+    // and leaves its checksum as it was.
     const bool made = !is_format || event->body[event->body.size() - kChecksumBytes - 1] != 0;
     if (verify_ && made) {
       if (absl::Status status = CheckCrc(*event, raw); !status.ok()) return status;
@@ -191,7 +191,8 @@ absl::StatusOr<FormatDescription> ParseFormatDescription(const Event& event) {
   if (!in.ok()) return Damaged(event.header.type, in.offset(), "it is cut off");
   std::string_view rest = in.Rest();
   const bool has_algorithm = VersionHasChecksums(out.server_version);
-  out.post_header_lengths = std::string(rest.substr(0, rest.size() - (has_algorithm && !rest.empty() ? 1 : 0)));
+  out.post_header_lengths =
+      std::string(rest.substr(0, rest.size() - (has_algorithm && !rest.empty() ? 1 : 0)));
   if (absl::Status status = CheckForm(out); !status.ok()) return status;
   if (!has_algorithm) return out;
   if (rest.empty()) return Damaged(event.header.type, in.offset(), "no checksum algorithm");
