@@ -266,6 +266,7 @@ class FakeLoader : public ingest::SnapshotLoader {
   absl::Status FinishTable(const v1::FinishTableRequest&) override { return absl::OkStatus(); }
   absl::Status FinishSnapshot(const v1::FinishSnapshotRequest& request) override {
     std::lock_guard lock(TheWorld().mutex);
+    if (abandoned_) return absl::AbortedError("the copy was given up");
     pg::SourceRecord& record = TheWorld().sources.at(source_);
     if (options_.kind == ingest::LoadOptions::kTables) {
       record.state = v1::SYNCED;
@@ -275,11 +276,16 @@ class FakeLoader : public ingest::SnapshotLoader {
     record.received = request.position();
     return absl::OkStatus();
   }
+  void Abandon() override {
+    std::lock_guard lock(TheWorld().mutex);
+    abandoned_ = true;
+  }
   std::pair<uint32_t, uint32_t> IndexProgress() const override { return {0, 0}; }
 
  private:
   std::string source_;
   ingest::LoadOptions options_;
+  bool abandoned_ = false;
 };
 
 }  // namespace test
