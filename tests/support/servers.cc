@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sys/shm.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -370,7 +373,32 @@ PostgresServer::PostgresServer(PostgresOptions options)
   fs::permissions(log_path(), fs::perms(0666));
 }
 
+namespace {
+
+// Backends of a killed postmaster live a moment longer than it, and until they have let go of its
+// memory (the id is in postmaster.pid) no other one starts.
+void WaitForOldBackends(const fs::path& data) {
+  constexpr int kSharedMemoryLine = 7;
+  std::ifstream pid(data / "postmaster.pid");
+  std::string line;
+  for (int i = 0; i < kSharedMemoryLine; ++i) {
+    if (!std::getline(pid, line)) return;
+  }
+  int64_t key = 0;
+  int id = 0;
+  if (!(std::istringstream(line) >> key >> id)) return;
+  const auto end = std::chrono::steady_clock::now() + kStopTimeout;
+  shmid_ds memory{};
+  while (shmctl(id, IPC_STAT, &memory) == 0 && memory.shm_nattch > 0 &&
+         std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(Millis(20));
+  }
+}
+
+}  // namespace
+
 Spawn PostgresServer::Command() {
+  WaitForOldBackends(directory() / "data");
   std::string dir = directory().string();
   Spawn spawn{.argv = {PostgresBin() + "postgres", "-D", dir + "/data"},
               .log = log_path(),

@@ -203,8 +203,8 @@ absl::Status SchemaFollower::CompareWithSource(const ddl::Statement& statement,
     const auto now = source_.ask(change.name());
     if (!now.ok()) return now.status();
     if (!now->has_value()) continue;
-    if (!(*now)->KeepsRows()) {
-      changes->clear();
+    if (!(*now)->is_table) {
+      if (create->if_not_exists) changes->clear();
       return absl::OkStatus();
     }
     if (create->options.engine || ddl::SameName((*now)->engine, change.after().engine())) continue;
