@@ -81,7 +81,8 @@ absl::Status Reader::Run(source::EventSource* events) {
     position_.Seen(header_);
     ++events_;
     auto status = Handle(*event);
-    if (status.ok() && !unknown_.empty()) status = CopyUnknown();
+    const bool between = group_ == Group::kNone && !commit_deferred_ && CanEndHere();
+    if (status.ok() && between && !unknown_.empty()) status = CopyUnknown(/*inside=*/false);
     if (!status.ok()) return absl::IsCancelled(status) ? status : WithContext(status, Where());
     if (Clock::now() >= next_publish_) PublishStatus();
   }
@@ -261,26 +262,8 @@ absl::Status Reader::OnOtherQuery(const binlog::Query& query) {
       return XaEnd(v1::XaStep::COMMIT, action->name);
     case Action::kXaRollback:
       return XaEnd(v1::XaStep::ROLLBACK, action->name);
-    case Action::kChange: {
-      // Rows before it in the same group (CREATE TABLE … SELECT has none) go first.
-      const bool inside = group_ == Group::kTransaction;
-      if (inside && !tx_.empty()) {
-        auto status = Spill();
-        if (!status.ok()) return status;
-      }
-      maps_.clear();
-      if (!inside) position_.Commit();
-      group_ = inside ? Group::kTransaction : Group::kNone;
-      action->batch->more = inside;
-      tx_spilled_ = inside;
-      action->batch->end = position_.current();
-      action->batch->commits = inside ? 0 : 1;
-      action->batch->commit_time_us =
-          tx_time_us_ != 0 ? tx_time_us_ : int64_t{header_.timestamp} * 1'000'000;
-      advanced_ = position_.current();
-      if (!inside) action->batch->notes.Take(&tx_.notes);
-      return queue_->PutAlone(std::move(action->batch));
-    }
+    case Action::kChange:
+      return PutChange(std::move(action->batch), group_ == Group::kTransaction);
     case Action::kOutside:
       Ignored("statement_ignored:" + action->name, 0);
       return group_ == Group::kTransaction ? absl::OkStatus() : Commit();
@@ -359,17 +342,31 @@ absl::Status Reader::OnTableMap(const Event& event) {
   return absl::OkStatus();
 }
 
-// Behind the group that their rows were in.
-absl::Status Reader::CopyUnknown() {
-  if (group_ != Group::kNone || commit_deferred_ || !CanEndHere()) return absl::OkStatus();
+// `inside`: as a part of the open transaction, behind the rows that it has so far.
+absl::Status Reader::PutChange(std::unique_ptr<Batch> batch, bool inside) {
+  if (inside && !tx_.empty()) {
+    if (auto status = Spill(); !status.ok()) return status;
+  }
+  maps_.clear();
+  if (!inside) position_.Commit();
+  group_ = inside ? Group::kTransaction : Group::kNone;
+  batch->more = inside;
+  tx_spilled_ = inside;
+  batch->end = position_.current();
+  batch->commits = inside ? 0 : 1;
+  batch->commit_time_us = tx_time_us_ != 0 ? tx_time_us_ : int64_t{header_.timestamp} * 1'000'000;
+  advanced_ = position_.current();
+  if (!inside) batch->notes.Take(&tx_.notes);
+  return queue_->PutAlone(std::move(batch));
+}
+
+// Inside of the transaction that their rows are in, before its end, so that no position behind them
+// is durable without it. Rows that are prepared as XA wait elsewhere: behind their group.
+absl::Status Reader::CopyUnknown(bool inside) {
   auto action = schema_->CopyUnknown(std::exchange(unknown_, {}), position_.current());
   if (!action.ok()) return action.status();
   if (action->batch == nullptr) return absl::OkStatus();
-  maps_.clear();
-  action->batch->end = position_.current();
-  advanced_ = position_.current();
-  action->batch->notes.Take(&tx_.notes);
-  return queue_->PutAlone(std::move(action->batch));
+  return PutChange(std::move(action->batch), inside);
 }
 
 void Reader::StopTable(const std::shared_ptr<TableState>& table, const std::string& reason) {

@@ -101,7 +101,8 @@ class Reader {
   void StopTable(const std::shared_ptr<TableState>& table, const std::string& reason);
   absl::Status AdvanceIfDue();
   absl::Status Advance();
-  absl::Status CopyUnknown();
+  absl::Status PutChange(std::unique_ptr<Batch> batch, bool inside);
+  absl::Status CopyUnknown(bool inside);
   bool Skips(const TableState& table, binlog::RowKind kind) const;
   void Ignored(const std::string& kind, uint64_t table_id);
   std::string Where() const;

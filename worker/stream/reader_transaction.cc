@@ -80,11 +80,15 @@ absl::Status Reader::DropUnfinished() {
   tx_.arena.Clear();
   savepoints_.clear();
   copied_.clear();
+  unknown_.clear();
   return absl::OkStatus();
 }
 
 absl::Status Reader::Commit() {
   if (auto status = FlushCascade(); !status.ok()) return status;
+  if (!unknown_.empty()) {
+    if (auto status = CopyUnknown(/*inside=*/true); !status.ok()) return status;
+  }
   const int64_t time_us = EndGroup();
   const bool spilled = std::exchange(tx_spilled_, false);
   rows_spilled_ = false;

@@ -1,7 +1,10 @@
 // The reader's groups, on MariaDB's form of them: one table t (INT PRIMARY KEY), rows of it.
 #include "worker/stream/reader.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <thread>
 
 #include "proto/wire/error.h"
 #include "tests/unit/binlog/event_bytes.h"
@@ -79,8 +82,8 @@ class ReaderTest : public testing::Test {
  protected:
   ReaderTest()
       : tables_(Options(), true),
-        schema_({}, {}, {}, &tables_, nullptr,
-                {.ask = [](const v1::TableName&) { return std::nullopt; }}) {
+        schema_({}, {}, {}, &tables_, Copied,
+                {.ask = [this](const v1::TableName&) { return on_source_; }}) {
     EXPECT_TRUE(tables_.Put(IntTable(1, "t")).ok());
     EXPECT_TRUE(tables_.Put(IntTable(2, "u")).ok());
   }
@@ -89,6 +92,17 @@ class ReaderTest : public testing::Test {
     v1::SourceOptions options;
     (*options.mutable_schema_mappings())["d"] = "d";
     return options;
+  }
+
+  // The coordinator's answer: the table leaves, to be copied.
+  static absl::StatusOr<v1::ChangeSchemaResponse> Copied(const v1::ChangeSchemaRequest& request) {
+    v1::ChangeSchemaResponse response;
+    auto* plan = response.add_plans();
+    plan->set_table_id(3);
+    plan->set_reason(request.changes(0).reason());
+    response.set_log_data(fmt::format("{} is copied\n", request.changes(0).name().table()));
+    response.set_log_rows(1);
+    return response;
   }
 
   // Reads all events; the log lines of what was committed.
@@ -100,20 +114,27 @@ class ReaderTest : public testing::Test {
     Reader::Options options;
     options.limits = limits;
     Reader reader(options, *LogPosition::Create(start, true), &tables_, &schema_, &queue);
-    status_ = reader.Run(&events_);
-    queue.Close(false);
-    std::string text;
+    std::thread source([&] {
+      status_ = reader.Run(&events_);
+      queue.Close(false);
+    });
+    std::string text, open;  // parts wait for their end, as in the coordinator
     while (auto batch = queue.Take()) {
       v1::BatchHeader header;
       std::string lines;
       EXPECT_TRUE(EncodeBatch(batch.get(), &header, &lines).ok());
-      text += lines;
+      open += lines;
+      if (!batch->more) text += std::exchange(open, {});
+      parts_ += batch->more ? "more " : batch->advance ? "advance " : "end ";
       end_ = batch->end;
     }
+    source.join();
     return text;
   }
 
   Events events_;
+  std::string parts_;                          // what each batch was
+  std::optional<source::TableNow> on_source_;  // whatever the name
   TableRegistry tables_;
   SchemaFollower schema_;
   absl::Status status_;
@@ -155,7 +176,6 @@ TEST_F(ReaderTest, ATransactionWithoutAnEndWhoseRowsWereSentStopsTheStream) {
   EXPECT_EQ(DetailOf(status_).reason(), "ROLLBACK_AFTER_PARTS");
 }
 
-// A server gives a table a new id whenever it opens it again.
 // Without it nobody knows whether events end in a checksum.
 TEST_F(ReaderTest, EventsBeforeTheDescriptionOfTheFormatAreRefusedByName) {
   events_.Add(EventType::kRotate, Little(4, 8) + "f.000001", binlog::kFlagArtificial);
@@ -190,6 +210,25 @@ TEST_F(ReaderTest, ATransactionInsideOfAnotherIsRefusedByName) {
   EXPECT_EQ(DetailOf(status_).reason(), "TRANSACTION_UNFINISHED") << status_;
 }
 
+// The position behind the rows and the word that the table must be copied are durable together.
+TEST_F(ReaderTest, ATableThatNobodyHasDescribedIsCopiedInTheTransactionOfItsRows) {
+  on_source_ = source::TableNow{.is_table = true, .charset = "utf8mb4", .engine = "InnoDB"};
+  events_.NewFile("f.000001");
+  events_.Gtid(1);
+  events_.Map(7, "t");
+  events_.Insert(7, 1);
+  events_.Map(9, "x");
+  events_.Insert(9, 1);
+  events_.Xid();
+  events_.Gtid(2);
+  events_.Map(9, "x");
+  events_.Insert(9, 2);
+  events_.Xid();
+  EXPECT_EQ(Read(), "0\t1\tinsert\t\\N\t{\"id\":\"1\"}\t\\N\n0\tx is copied\n");
+  EXPECT_EQ(parts_, "more more end advance ");
+}
+
+// A server gives a table a new id whenever it opens it again.
 TEST_F(ReaderTest, ManyTableIds) {
   events_.NewFile("f.000001");
   events_.Gtid(1);
